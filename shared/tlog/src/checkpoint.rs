@@ -1,0 +1,208 @@
+//! Checkpoints: a log's size and root under its name (C2SP `tlog-checkpoint`).
+//!
+//! The text is the origin, the size and the root, a line each, and possibly extension lines. Who
+//! signed it is the business of [`crate::note`]; who had to sign it, of [`crate::policy`].
+
+use std::fmt;
+
+use crate::hash::Hash;
+use crate::note::{Note, NoteError, VerifierKey};
+
+/// A log's head: this many leaves have this root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    origin: String,
+    size: u64,
+    root: Hash,
+    extensions: Vec<String>,
+}
+
+impl Checkpoint {
+    /// Makes a checkpoint without extension lines.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckpointError::Malformed`] if the origin is empty or has control characters.
+    pub fn new(origin: &str, size: u64, root: Hash) -> Result<Self, CheckpointError> {
+        let checkpoint = Self {
+            origin: origin.to_owned(),
+            size,
+            root,
+            extensions: Vec::new(),
+        };
+        // Whatever cannot be read back must not be signed.
+        Self::parse(&checkpoint.to_string())
+    }
+
+    /// Parses a note's text; exactly one text stands for each checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckpointError::Malformed`] if it is not exactly of the format.
+    pub fn parse(text: &str) -> Result<Self, CheckpointError> {
+        Self::parse_text(text).ok_or(CheckpointError::Malformed)
+    }
+
+    /// Parses a signed checkpoint, verifies the log's signature and that the origin is the log's.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckpointError::Note`] if the note is malformed or not signed by `log`,
+    /// [`CheckpointError::Origin`] if it is another log's, [`CheckpointError::Malformed`].
+    pub fn open(bytes: &[u8], log: &VerifierKey) -> Result<(Self, Note), CheckpointError> {
+        let note = Note::parse(bytes)?;
+        note.verify(std::slice::from_ref(log))?;
+        let checkpoint = Self::parse(note.text())?;
+        if checkpoint.origin == log.name() {
+            Ok((checkpoint, note))
+        } else {
+            Err(CheckpointError::Origin)
+        }
+    }
+
+    /// Returns the note to sign.
+    ///
+    /// # Errors
+    ///
+    /// Never for a checkpoint that was made or parsed here; the type says so to avoid a panic.
+    pub fn to_note(&self) -> Result<Note, CheckpointError> {
+        Ok(Note::unsigned(self.to_string())?)
+    }
+
+    /// Returns the log's name.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Returns how many leaves the tree has.
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Returns the tree's root.
+    pub const fn root(&self) -> Hash {
+        self.root
+    }
+
+    /// Returns the extension lines.
+    pub fn extensions(&self) -> &[String] {
+        &self.extensions
+    }
+
+    fn parse_text(text: &str) -> Option<Self> {
+        let mut lines = text.strip_suffix('\n')?.split('\n');
+        let (origin, size_text, root) = (lines.next()?, lines.next()?, lines.next()?);
+        let size: u64 = size_text.parse().ok()?;
+        let extensions: Vec<String> = lines.map(str::to_owned).collect();
+        let is_legal = !origin.is_empty()
+            && !text.chars().any(|c| c < ' ' && c != '\n')
+            && size.to_string() == size_text
+            && extensions.iter().all(|line| !line.is_empty());
+        let root = Hash::parse(root)?;
+        let is_empty_right = size > 0 || root == Hash::EMPTY_ROOT;
+        (is_legal && is_empty_right).then(|| Self {
+            origin: origin.to_owned(),
+            size,
+            root,
+            extensions,
+        })
+    }
+}
+
+impl fmt::Display for Checkpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}\n{}\n{}", self.origin, self.size, self.root)?;
+        self.extensions
+            .iter()
+            .try_for_each(|line| writeln!(f, "{line}"))
+    }
+}
+
+/// What can be wrong with a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CheckpointError {
+    /// Not a checkpoint.
+    #[error("not a checkpoint")]
+    Malformed,
+    /// The note is malformed or not signed.
+    #[error(transparent)]
+    Note(#[from] NoteError),
+    /// Signed with the log's key, but under another origin.
+    #[error("the checkpoint is of another log")]
+    Origin,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::note::{Ed25519Signer, KeyKind};
+
+    const TEXT: &str =
+        "example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n";
+
+    #[test]
+    fn the_specifications_example_survives_its_text() {
+        let checkpoint = Checkpoint::parse(TEXT).unwrap();
+        assert_eq!(checkpoint.origin(), "example.com/behind-the-sofa");
+        assert_eq!(checkpoint.size(), 20_852_163);
+        assert_eq!(checkpoint.to_string(), TEXT);
+        let extended = format!("{TEXT}more\n");
+        let checkpoint = Checkpoint::parse(&extended).unwrap();
+        assert_eq!(checkpoint.extensions(), ["more"]);
+        assert_eq!(checkpoint.to_string(), extended);
+    }
+
+    #[test]
+    fn other_spellings_are_refused() {
+        let root = "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=";
+        for bad in [
+            String::new(),
+            format!("a\n1\n{root}"),
+            format!("\n1\n{root}\n"),
+            format!("a\n01\n{root}\n"),
+            format!("a\n+1\n{root}\n"),
+            format!("a\n1\n{}\n", root.trim_end_matches('=')),
+            format!("a\n1\n{root}\n\n"),
+            format!("a\n1\n{root}\n\nx\n"),
+            format!("a\r\n1\n{root}\n"),
+            format!("a\n0\n{root}\n"),
+            format!("a\n18446744073709551616\n{root}\n"),
+        ] {
+            assert_eq!(
+                Checkpoint::parse(&bad),
+                Err(CheckpointError::Malformed),
+                "{bad:?}"
+            );
+        }
+        assert!(Checkpoint::new("", 1, Hash::EMPTY_ROOT).is_err());
+        assert!(Checkpoint::new("a\nb", 1, Hash::EMPTY_ROOT).is_err());
+    }
+
+    #[test]
+    fn a_checkpoint_opens_only_under_its_logs_name_and_key() {
+        let log = Ed25519Signer::from_seed("example.com/log", KeyKind::Ed25519, &[1; 32]).unwrap();
+        let signed = |origin: &str| {
+            let checkpoint = Checkpoint::new(origin, 0, Hash::EMPTY_ROOT).unwrap();
+            log.sign(checkpoint.to_note().unwrap()).unwrap().to_string()
+        };
+        let good = signed("example.com/log");
+        assert_eq!(
+            Checkpoint::open(good.as_bytes(), log.verifier())
+                .unwrap()
+                .0
+                .size(),
+            0
+        );
+        let foreign = signed("example.com/other");
+        assert_eq!(
+            Checkpoint::open(foreign.as_bytes(), log.verifier()),
+            Err(CheckpointError::Origin)
+        );
+        let other =
+            Ed25519Signer::from_seed("example.com/log", KeyKind::Ed25519, &[2; 32]).unwrap();
+        assert_eq!(
+            Checkpoint::open(good.as_bytes(), other.verifier()),
+            Err(CheckpointError::Note(NoteError::NoKnownSignature))
+        );
+    }
+}
