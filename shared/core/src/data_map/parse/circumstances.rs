@@ -1,0 +1,114 @@
+//! What is told about a store, how it is reached and how often it is swept.
+
+use super::super::names;
+use super::super::reading::{Field, Fields, Reader};
+use super::super::store::{About, Account, Sweep};
+use super::places::PlaceKind;
+use super::{Noted, optional, optional_text, owned_if};
+
+pub(super) fn about(reader: &mut Reader, field: &Field<'_>) -> Option<About> {
+    let mut fields = reader.fields(field, "{ source: first_party, purposes: [contract] }")?;
+    let source = fields
+        .required(
+            reader,
+            "source",
+            "source: first_party, or from whom the data come",
+        )
+        .and_then(|field| reader.text(&field));
+    let purposes = optional(&mut fields, "purposes", |field| reader.texts(field));
+    let categories = optional(&mut fields, "categories", |field| reader.texts(field));
+    let recipients = optional(&mut fields, "recipients", |field| reader.texts(field));
+    let retention = optional_text(reader, &mut fields, "retention");
+    let transfers = optional_text(reader, &mut fields, "transfers");
+    reader.finish(&fields);
+    Some(About {
+        source: source?,
+        purposes: purposes.ok()?.unwrap_or_default(),
+        categories: categories.ok()?.unwrap_or_default(),
+        recipients: recipients.ok()?.unwrap_or_default(),
+        retention: retention.ok()?,
+        transfers: transfers.ok()?,
+    })
+}
+
+pub(super) fn account(
+    reader: &mut Reader,
+    fields: &mut Fields<'_>,
+    kind: Option<PlaceKind>,
+) -> Result<Option<Account>, Noted> {
+    if kind == Some(PlaceKind::Attested) {
+        fields.refuse(
+            reader,
+            "account",
+            "nothing is reached there; leave account out",
+        );
+        return Ok(None);
+    }
+    optional(fields, "account", |field| way_in(reader, field))
+}
+
+/// Reads how another account or region is reached.
+fn way_in(reader: &mut Reader, field: &Field<'_>) -> Option<Account> {
+    let mut fields = reader.fields(field, "{ role_arn: …, external_id: …, region: … }")?;
+    let role_arn = optional(&mut fields, "role_arn", |field| {
+        let advice = "write arn:aws:iam::123456789012:role/name";
+        reader.parsed(field, |text| owned_if(text, names::is_role), advice)
+    });
+    let external_id = optional(&mut fields, "external_id", |field| {
+        let advice = "an external id is 2 to 1224 of letters, digits and _+=,.@:/-";
+        reader.parsed(field, |text| owned_if(text, names::is_external_id), advice)
+    });
+    let region = optional(&mut fields, "region", |field| {
+        let advice = "write a region such as eu-central-1";
+        reader.parsed(field, |text| owned_if(text, names::is_region), advice)
+    });
+    reader.finish(&fields);
+    let account = Account {
+        role_arn: role_arn.ok()?,
+        external_id: external_id.ok()?,
+        region: region.ok()?,
+    };
+    if account.role_arn.is_none() && account.external_id.is_some() {
+        reader.wrong(field, "an external id is for a role; add role_arn:");
+        return None;
+    }
+    if account.role_arn.is_none() && account.region.is_none() {
+        reader.wrong(
+            field,
+            "says nothing; add role_arn: or region:, or leave it out",
+        );
+        return None;
+    }
+    Some(account)
+}
+
+pub(super) fn sweep(
+    reader: &mut Reader,
+    fields: &mut Fields<'_>,
+    kind: Option<PlaceKind>,
+) -> Result<Option<Sweep>, Noted> {
+    match kind {
+        Some(PlaceKind::Records) | None => {}
+        Some(PlaceKind::Table | PlaceKind::Objects | PlaceKind::Attested) => {
+            fields.refuse(
+                reader,
+                "sweep",
+                "only record stores are swept; leave sweep out",
+            );
+            return Ok(None);
+        }
+    }
+    optional(fields, "sweep", |field| {
+        let mut fields = reader.fields(field, "{ every: 6h }")?;
+        let every = fields
+            .required(reader, "every", "every: 6h")
+            .and_then(|field| {
+                let advice = "write 15m to 31d, such as 30m, 6h or 1d";
+                reader.parsed(&field, names::minutes, advice)
+            });
+        reader.finish(&fields);
+        Some(Sweep {
+            every_minutes: every?,
+        })
+    })
+}

@@ -1,0 +1,317 @@
+//! One store of the data map: where it is and how a subject is found in it.
+//!
+//! What each right does there is in `rule`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::Serialize;
+
+use super::path::FieldPath;
+use super::rule::{AccessRule, DeletionRule, OptOutRule};
+use super::template::{KeyTemplate, ValueTemplate};
+use crate::digest::Digest;
+use crate::id::StoreId;
+use crate::manifest::KeyValue;
+use crate::subject::{IdentifierKind, IdentifierValue};
+
+/// One place that holds data of subjects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Store {
+    /// The internal id; never in receipts or exports.
+    pub id: StoreId,
+    /// What receipts and exports say.
+    pub public_name: String,
+    /// Where it is.
+    pub place: Place,
+    /// The ways to find a subject: what matches any of them is the subject's. Empty for objects
+    /// (their key template says it) and attested stores.
+    pub find: Vec<Find>,
+    /// Identifiers that a match holds, by which other stores find more.
+    pub yields: BTreeMap<IdentifierKind, FieldPath>,
+    /// What access does.
+    pub access: AccessRule,
+    /// What deletion does.
+    pub deletion: DeletionRule,
+    /// What an opt-out does.
+    pub opt_out: OptOutRule,
+    /// What Art. 15 GDPR wants told.
+    pub about: About,
+    /// Where in the world it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub residency: Option<String>,
+    /// How to reach another account or region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<Account>,
+    /// How often a record store is swept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<Sweep>,
+    /// Where it stands in the data map's text.
+    #[serde(skip)]
+    pub line: Line,
+}
+
+impl Store {
+    /// Returns the kinds of identifiers by which a subject is found here.
+    pub fn finds_by(&self) -> BTreeSet<IdentifierKind> {
+        let mut kinds: BTreeSet<IdentifierKind> =
+            self.find.iter().map(|find| find.kind.clone()).collect();
+        if let Place::S3Objects(place) = &self.place {
+            kinds.insert(place.objects.kind().clone());
+        }
+        kinds
+    }
+
+    /// Whether a person attests for it instead of us looking.
+    pub fn is_attested(&self) -> bool {
+        match &self.place {
+            Place::Attested(_) => true,
+            Place::DynamoDb(_) | Place::S3Objects(_) | Place::S3Records(_) => false,
+        }
+    }
+
+    /// Returns the digest of everything the data map says about this store.
+    pub fn digest(&self) -> Digest {
+        // Strings, integers and maps with text keys always serialise.
+        Digest::of(&serde_json_canonicalizer::to_vec(self).unwrap_or_default())
+    }
+}
+
+/// Where a store is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// Items in a table.
+    DynamoDb(DynamodbItems),
+    /// Objects of one subject each, by key.
+    S3Objects(S3Objects),
+    /// Objects that hold rows of many subjects.
+    S3Records(S3Records),
+    /// Outside AWS: a person attests what was done.
+    Attested(Attested),
+}
+
+/// Items of one subject in a `DynamoDB` table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DynamodbItems {
+    /// The table's name.
+    pub table: String,
+}
+
+/// Objects of one subject in a bucket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct S3Objects {
+    /// The bucket's name.
+    pub bucket: String,
+    /// Which keys are a subject's.
+    pub objects: KeyTemplate,
+}
+
+/// Rows of many subjects in the objects of a bucket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct S3Records {
+    /// The bucket's name.
+    pub bucket: String,
+    /// Where keys begin; empty for the whole bucket.
+    pub prefix: String,
+    /// How rows are written.
+    pub format: RecordFormat,
+    /// How objects are compressed.
+    pub compression: Compression,
+}
+
+/// A store outside AWS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Attested {
+    /// Who attests.
+    pub by: String,
+    /// How many days they have.
+    pub within_days: u32,
+}
+
+/// How rows are written in an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordFormat {
+    /// Comma-separated values, RFC 4180.
+    Csv,
+    /// JSON Lines.
+    Jsonl,
+    /// Apache Parquet.
+    Parquet,
+}
+
+/// How an object of rows is compressed as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compression {
+    /// gzip.
+    Gzip,
+    /// Not, or inside the format (Parquet).
+    None,
+    /// Snappy, framed.
+    Snappy,
+    /// Zstandard.
+    Zstd,
+}
+
+/// One way to find a subject.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Find {
+    /// By which identifier.
+    pub kind: IdentifierKind,
+    /// How.
+    pub how: FindHow,
+    /// Where it stands in the data map's text.
+    #[serde(skip)]
+    pub line: Line,
+}
+
+/// How a subject is found by an identifier.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindHow {
+    /// A field of each row in records, of each item in a table: everything is read.
+    Field(FieldPath),
+    /// A table's secondary index.
+    Index {
+        /// The index.
+        index: String,
+        /// What the index may leave out.
+        coverage: Coverage,
+        /// The question to it.
+        query: KeyQuery,
+    },
+    /// A table's primary key.
+    Key(KeyQuery),
+}
+
+/// What an index holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Coverage {
+    /// Every item that has the identifier, under its normalised spelling, though perhaps late.
+    Complete,
+    /// Not every item (sparse, or other spellings): "nothing found" needs a scan.
+    Partial,
+}
+
+/// A question by key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct KeyQuery {
+    /// The partition key's attribute.
+    pub key: String,
+    /// Its type.
+    pub key_type: KeyType,
+    /// Its value.
+    pub value: ValueTemplate,
+    /// What the sort key must be; none for every one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sort: Option<SortKey>,
+}
+
+impl KeyQuery {
+    /// Returns the partition key of an identifier; none when a number is asked for and it is none,
+    /// which means that nothing can match.
+    pub fn partition(&self, value: &IdentifierValue) -> Option<KeyValue> {
+        let filled = self.value.fill(value);
+        match self.key_type {
+            KeyType::String => Some(KeyValue::S(filled)),
+            KeyType::Number => is_number(&filled).then_some(KeyValue::N(filled)),
+        }
+    }
+}
+
+/// The type of a key attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyType {
+    /// `N`.
+    Number,
+    /// `S`.
+    String,
+}
+
+/// What a sort key, a string, must be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SortKey {
+    /// The attribute.
+    pub key: String,
+    /// The condition.
+    pub test: SortTest,
+}
+
+/// The condition on a sort key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SortTest {
+    /// It begins with this text.
+    BeginsWith(String),
+    /// It is this text.
+    Equals(String),
+}
+
+/// What Art. 15(1) GDPR wants told about a store's data.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct About {
+    /// Where the data come from; `first_party` means from the person.
+    pub source: String,
+    /// What they are used for.
+    pub purposes: Vec<String>,
+    /// Which kinds of data they are.
+    pub categories: Vec<String>,
+    /// Who receives them.
+    pub recipients: Vec<String>,
+    /// How long they are kept, or how that is decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention: Option<String>,
+    /// The safeguards of a transfer to another country.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transfers: Option<String>,
+}
+
+/// How a store in another account or region is reached; at least one of role and region is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Account {
+    /// The role to assume.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role_arn: Option<String>,
+    /// What the role's trust policy asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// The region, when it is not ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+}
+
+/// How often a record store is swept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Sweep {
+    /// The minutes between two sweeps.
+    pub every_minutes: u32,
+}
+
+/// Where something stands in a data map's text, from 1. It is no part of what the map says, so all
+/// lines are equal.
+#[derive(Clone, Copy, Debug, Default, Eq)]
+pub struct Line(pub usize);
+
+impl PartialEq for Line {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// Whether `DynamoDB` would take it as a number, written without exponent.
+fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    all_digits(whole) && all_digits(fraction) && whole.len() + fraction.len() <= 38
+}

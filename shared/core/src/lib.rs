@@ -1,0 +1,20 @@
+//! Everything Quittance *decides*: no async, no I/O, no clock, no randomness.
+//!
+//! Time and random bytes come in as arguments. What is *done* with a decision is in
+//! `quittance-engine`; how customers' data and our own are reached is in `quittance-stores` and
+//! `quittance-aws`.
+
+pub mod calendar;
+pub mod data_map;
+pub mod digest;
+pub mod fault;
+pub mod id;
+pub mod manifest;
+pub mod message;
+pub mod outcome;
+pub mod plan;
+pub mod receipt;
+pub mod regime;
+pub mod request;
+pub mod subject;
+pub mod task;

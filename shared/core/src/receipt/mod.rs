@@ -1,0 +1,29 @@
+//! Receipts: what we state about a request, how it is signed, logged, packed and verified.
+//!
+//! The byte-exact format is told in `docs/RECEIPT.md`. A [`Statement`] is wrapped in a DSSE
+//! [`Envelope`]; digest and signature become a log entry ([`leaf_bytes`]); statement, entry, proof
+//! and keys become one [`ReceiptFile`], which [`verify()`] judges against a [`Policy`] without a
+//! network. Nothing here signs or does I/O: signatures come in as bytes, and so do log proofs.
+
+mod commands;
+pub mod dsse;
+pub mod file;
+mod leaf;
+pub mod policy;
+pub mod statement;
+pub mod verify;
+pub mod words;
+
+pub use self::commands::verify_commands;
+pub use self::dsse::{DsseError, Envelope, ReceiptKey, pae};
+pub use self::file::{FileError, MAX_FILE_BYTES, MEDIA_TYPE, ReceiptFile};
+pub use self::leaf::leaf_bytes;
+pub use self::policy::{Policy, PolicyError, PolicySigner, policy_text};
+pub use self::statement::{
+    About, Acceptance, AcceptanceLeaf, AttestedLine, BlockedLine, Check, CheckMethod, Checkpoint,
+    Controller, ControllerRole, DataMap, Disclosure, Exempt, Handler, Kind, Manifest, ManifestLine,
+    Receipt, Residual, ResidualKind, Statement, StatementError, StoreLine, VersionedName,
+    open_root,
+};
+pub use self::verify::{CheckLine, CheckName, CheckVerdict, Report, Summary, verify};
+pub use self::words::{Code, Day, Minute, Nonce, PublicName, Slug};

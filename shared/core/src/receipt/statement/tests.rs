@@ -1,0 +1,402 @@
+use super::*;
+use crate::digest::HmacKey;
+use crate::receipt::words::{Code, Day, Minute, Nonce, PublicName, Slug};
+use crate::request::{Outcome, Right};
+
+fn about() -> About {
+    let commitment = HmacKey::new([5; 32]).tag("dsr-subject/v1", &[b"email", b"ada@example.test"]);
+    About {
+        request: RequestId::new([6; 16]),
+        commitment,
+    }
+}
+
+fn controller() -> Controller {
+    Controller {
+        id: Slug::parse("example-shop").unwrap(),
+        name: PublicName::parse("Example Shop").unwrap(),
+        role: ControllerRole::Processor,
+    }
+}
+
+fn handler() -> Handler {
+    Handler {
+        version: Slug::parse("0.1.0").unwrap(),
+        artifact_sha256: Some(Digest::of(b"artifact")),
+    }
+}
+
+fn minute() -> Minute {
+    Minute::parse("2026-11-23T20:47Z").unwrap()
+}
+
+fn regime() -> VersionedName {
+    VersionedName {
+        id: Slug::parse("us_ca_ccpa").unwrap(),
+        version: Slug::parse("1").unwrap(),
+        sha256: Digest::of(b"regimes"),
+    }
+}
+
+fn acceptance() -> Statement {
+    Statement::Acceptance(
+        about(),
+        Acceptance {
+            nonce: Nonce::new([1; 32]),
+            controller: controller(),
+            right: Right::OptOut,
+            regime: regime(),
+            policy: Some(regime()),
+            accepted_at: minute(),
+            verified_at: None,
+            due_at: minute(),
+            data_map_sha256: Digest::of(b"map"),
+            handler: handler(),
+        },
+    )
+}
+
+fn predicate() -> Receipt {
+    Receipt {
+        nonce: Nonce::new([2; 32]),
+        controller: controller(),
+        right: Right::Access,
+        outcome: Outcome::Completed,
+        reason: None,
+        regime: regime(),
+        policy: None,
+        acceptance: AcceptanceLeaf {
+            leaf_index: 7,
+            leaf_hash: Digest::of(b"leaf"),
+            checkpoint: Checkpoint {
+                size: 9,
+                root: Digest::of(b"root"),
+            },
+        },
+        accepted_at: minute(),
+        verified_at: Some(minute()),
+        due_at: minute(),
+        extended_to: Some(minute()),
+        responded_at: minute(),
+        completed_at: minute(),
+        data_map: DataMap {
+            sha256: Digest::of(b"map"),
+            planned_sha256: None,
+            stores_declared: 1,
+            stores_unmapped: Some(0),
+        },
+        plan_sha256: None,
+        stores: vec![store()],
+        disclosure: Some(Disclosure {
+            bytes: 12_345,
+            manifest_sha256: Digest::of(b"contents"),
+            delivered_at: minute(),
+            method: Code::parse("download").unwrap(),
+        }),
+        handler: handler(),
+        supersedes: None,
+    }
+}
+
+fn store() -> StoreLine {
+    StoreLine {
+        store: PublicName::parse("Archive").unwrap(),
+        before: Some(10),
+        after: Some(9),
+        matched: 1,
+        shared: 1,
+        deleted: 0,
+        redacted: 0,
+        exported: 1,
+        flagged: 0,
+        exempt: vec![Exempt {
+            reason: Code::parse("tax_law").unwrap(),
+            count: 1,
+            until: None,
+        }],
+        blocked: vec![BlockedLine {
+            reason: Code::parse("locked").unwrap(),
+            until: Some(minute()),
+        }],
+        attested: Some(AttestedLine {
+            statement: about().commitment,
+            at: minute(),
+        }),
+        evidence_root: None,
+        evidence_count: 0,
+        check: Some(Check {
+            method: CheckMethod::ListVersions,
+            as_of: minute(),
+            at: minute(),
+            residual_matches: 0,
+            arrived_since: 2,
+        }),
+        residuals: vec![Residual {
+            what: ResidualKind::AccessLog,
+            until: None,
+        }],
+    }
+}
+
+fn manifest() -> Manifest {
+    Manifest {
+        nonce: Nonce::new([3; 32]),
+        controller: controller(),
+        log: "log.example.test/dsr".to_owned(),
+        checkpoint: Checkpoint {
+            size: 9,
+            root: Digest::of(b"root"),
+        },
+        day: Day::parse("2026-11-23").unwrap(),
+        lines: vec![line(7, Some(8))],
+        open_count: 1,
+        open_root: open_root(&[line(6, None)]).unwrap(),
+        handler: handler(),
+    }
+}
+
+fn line(leaf_index: u64, outcome_leaf: Option<u64>) -> ManifestLine {
+    ManifestLine {
+        leaf_index,
+        right: Right::Access,
+        regime: Slug::parse("eu_gdpr").unwrap(),
+        accepted_at: minute(),
+        due_at: minute(),
+        outcome_leaf,
+        responded_at: outcome_leaf.map(|_| minute()),
+    }
+}
+
+fn all() -> [Statement; 4] {
+    let amendment = Receipt {
+        supersedes: Some(8),
+        ..predicate()
+    };
+    [
+        acceptance(),
+        Statement::Receipt(about(), predicate()),
+        Statement::Amendment(about(), amendment),
+        Statement::Manifest(manifest()),
+    ]
+}
+
+#[test]
+fn every_kind_survives_its_bytes() {
+    for statement in all() {
+        let bytes = statement.to_canonical_bytes().unwrap();
+        assert_eq!(Statement::parse(&bytes), Ok(statement));
+    }
+}
+
+#[test]
+fn an_acceptance_has_exactly_these_bytes() {
+    let hash = |bytes: &[u8]| Digest::of(bytes).to_string();
+    let regime = format!(
+        r#"{{"id":"us_ca_ccpa","sha256":"{}","version":"1"}}"#,
+        hash(b"regimes")
+    );
+    let expected = format!(
+        concat!(
+            r#"{{"_type":"https://in-toto.io/Statement/v1","predicate":{{"#,
+            r#""accepted_at":"2026-11-23T20:47Z","#,
+            r#""controller":{{"id":"example-shop","name":"Example Shop","role":"processor"}},"#,
+            r#""data_map_sha256":"{map}","due_at":"2026-11-23T20:47Z","#,
+            r#""handler":{{"artifact_sha256":"{artifact}","version":"0.1.0"}},"#,
+            r#""nonce":"{nonce}","policy":{regime},"regime":{regime},"right":"opt_out"}},"#,
+            r#""predicateType":"https://quittance.dev/dsr-acceptance/v1","#,
+            r#""subject":[{{"digest":{{"sha256":"{commitment}"}},"#,
+            r#""name":"dsr-request:06060606060606060606060606060606"}}]}}"#,
+        ),
+        map = hash(b"map"),
+        artifact = hash(b"artifact"),
+        nonce = "01".repeat(32),
+        regime = regime,
+        commitment = about().commitment,
+    );
+    let bytes = acceptance().to_canonical_bytes().unwrap();
+    assert_eq!(String::from_utf8(bytes).unwrap(), expected);
+}
+
+#[test]
+fn other_spellings_and_unknown_fields_are_refused() {
+    let text = String::from_utf8(all()[1].to_canonical_bytes().unwrap()).unwrap();
+    for (from, to, error) in [
+        ("{\"_type\"", "{ \"_type\"", StatementError::NotCanonical),
+        ("Archive", "\\u0041rchive", StatementError::NotCanonical),
+        (
+            "\"after\":9",
+            "\"after\":9,\"attested\":null",
+            StatementError::Malformed,
+        ),
+        (
+            "\"bytes\":12345",
+            "\"bytes\":12345.0",
+            StatementError::Malformed,
+        ),
+        ("\"bytes\":12345", "\"bytes\":-1", StatementError::Malformed),
+        (
+            "\"bytes\":12345",
+            "\"bytes\":12345,\"note\":\"x\"",
+            StatementError::Malformed,
+        ),
+        (
+            "\"residuals\":[",
+            "\"residuals\":[],\"residuals\":[",
+            StatementError::Malformed,
+        ),
+        (
+            "\"outcome\":\"completed\"",
+            "\"outcome\":\"done\"",
+            StatementError::Malformed,
+        ),
+        (
+            "dsr-receipt/v1",
+            "dsr-receipt/v2",
+            StatementError::Malformed,
+        ),
+        (
+            "dsr-receipt/v1",
+            "dsr-amendment/v1",
+            StatementError::Malformed,
+        ),
+        ("dsr-request:", "request:", StatementError::Malformed),
+        ("Statement/v1", "Statement/v2", StatementError::Malformed),
+        ("20:47Z", "20:47:00Z", StatementError::Malformed),
+    ] {
+        let bent = text.replacen(from, to, 1);
+        assert_ne!(bent, text, "{from}");
+        assert_eq!(Statement::parse(bent.as_bytes()), Err(error), "{from}");
+    }
+    let null = text.replacen("\"plan_sha256\"", "", 0).replacen(
+        "\"outcome\":\"completed\"",
+        "\"outcome\":\"completed\",\"plan_sha256\":null",
+        1,
+    );
+    assert_eq!(
+        Statement::parse(null.as_bytes()),
+        Err(StatementError::NotCanonical)
+    );
+    assert_eq!(Statement::parse(b""), Err(StatementError::Malformed));
+}
+
+#[test]
+fn what_json_cannot_hold_exactly_is_never_written() {
+    let about = about();
+    let with_bytes = |bytes| {
+        let mut says = predicate();
+        says.stores[0].matched = bytes;
+        Statement::Receipt(about, says).to_canonical_bytes()
+    };
+    assert!(with_bytes((1 << 53) - 1).is_ok());
+    assert_eq!(with_bytes((1 << 53) + 1), Err(StatementError::Inconsistent));
+    assert_eq!(with_bytes(u64::MAX), Err(StatementError::Inconsistent));
+}
+
+#[test]
+fn only_an_amendment_supersedes() {
+    let superseding = Receipt {
+        supersedes: Some(3),
+        ..predicate()
+    };
+    let receipt = Statement::Receipt(about(), superseding);
+    assert_eq!(
+        receipt.to_canonical_bytes(),
+        Err(StatementError::Inconsistent)
+    );
+    let amendment = Statement::Amendment(about(), predicate());
+    assert_eq!(
+        amendment.to_canonical_bytes(),
+        Err(StatementError::Inconsistent)
+    );
+}
+
+#[test]
+fn a_manifests_subject_is_the_head_it_covers() {
+    let text = Statement::Manifest(manifest())
+        .to_canonical_bytes()
+        .unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains("\"name\":\"dsr-log:log.example.test/dsr\""));
+    let bent = text.replacen("dsr-log:log", "dsr-log:lag", 1);
+    assert_eq!(
+        Statement::parse(bent.as_bytes()),
+        Err(StatementError::Malformed)
+    );
+}
+
+#[test]
+fn wire_names_never_change() {
+    let names = |values: Vec<serde_json::Value>| -> Vec<String> {
+        values
+            .iter()
+            .map(|value| value.as_str().unwrap().to_owned())
+            .collect()
+    };
+    let methods = [
+        CheckMethod::Key,
+        CheckMethod::IndexQuery,
+        CheckMethod::Scan,
+        CheckMethod::Rescan,
+        CheckMethod::ListVersions,
+        CheckMethod::ReadBack,
+    ];
+    assert_eq!(
+        names(
+            methods
+                .iter()
+                .map(|m| serde_json::to_value(m).unwrap())
+                .collect()
+        ),
+        [
+            "key",
+            "index_query",
+            "scan",
+            "rescan",
+            "list_versions",
+            "read_back"
+        ]
+    );
+    let kinds = [
+        ResidualKind::AccessLog,
+        ResidualKind::Backup,
+        ResidualKind::Inventory,
+        ResidualKind::Locked,
+        ResidualKind::Noncurrent,
+        ResidualKind::Pitr,
+        ResidualKind::Replica,
+        ResidualKind::Stream,
+    ];
+    assert_eq!(
+        names(
+            kinds
+                .iter()
+                .map(|k| serde_json::to_value(k).unwrap())
+                .collect()
+        ),
+        [
+            "access_log",
+            "backup",
+            "inventory",
+            "locked",
+            "noncurrent",
+            "pitr",
+            "replica",
+            "stream"
+        ]
+    );
+    let outcomes = [
+        Outcome::Completed,
+        Outcome::Partial,
+        Outcome::Denied,
+        Outcome::Revoked,
+    ];
+    assert_eq!(
+        names(
+            outcomes
+                .iter()
+                .map(|o| serde_json::to_value(o).unwrap())
+                .collect()
+        ),
+        ["completed", "partial", "denied", "revoked"]
+    );
+}
