@@ -1,0 +1,67 @@
+//! One commit about one request: the new request, its timeline entries, and what goes with them.
+
+use jiff::Timestamp;
+use quittance_core::fault::Fault;
+use quittance_core::request::{Event, Happening, Request, TimelineEvent};
+
+use crate::ledger::{Item, Version, Write};
+use crate::ports::Ledger;
+
+/// A change under construction. Nothing happens until [`Change::commit`].
+#[derive(Debug)]
+pub struct Change {
+    /// The request as it will be.
+    pub request: Request,
+    version: Version,
+    writes: Vec<Write>,
+}
+
+impl Change {
+    /// Starts from a request as it was read.
+    pub const fn new(request: Request, version: Version) -> Self {
+        Self {
+            request,
+            version,
+            writes: Vec::new(),
+        }
+    }
+
+    /// Moves the request along its stages.
+    ///
+    /// # Errors
+    /// `Fault::Reject` for a move that [`quittance_core::request::Stage::after`] forbids.
+    pub fn go(&mut self, event: Event) -> Result<(), Fault> {
+        self.request.stage = self
+            .request
+            .stage
+            .after(event)
+            .map_err(|illegal| Fault::reject(illegal.to_string()))?;
+        Ok(())
+    }
+
+    /// Adds a timeline entry.
+    pub fn note(&mut self, at: Timestamp, what: Happening) {
+        self.request.events += 1;
+        self.writes.push(Write::Create(Item::Event(TimelineEvent {
+            request: self.request.id,
+            n: self.request.events,
+            at,
+            what,
+        })));
+    }
+
+    /// Adds a write about another item.
+    pub fn also(&mut self, write: Write) {
+        self.writes.push(write);
+    }
+
+    /// Commits everything, or nothing.
+    ///
+    /// # Errors
+    /// `Fault::Conflict` when the request, or one of the other items, changed since it was read.
+    pub async fn commit(self, ledger: &dyn Ledger) -> Result<(), Fault> {
+        let mut writes = vec![Write::Replace(Item::Request(self.request), self.version)];
+        writes.extend(self.writes);
+        ledger.commit(&writes).await
+    }
+}

@@ -1,0 +1,262 @@
+//! What support staff may do to a request: hold, deny, extend, release, attest, allow partial.
+//!
+//! Every act is one commit with a timeline entry. Nothing here touches customers' data.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use quittance_core::fault::Fault;
+use quittance_core::id::{RequestId, StoreId};
+use quittance_core::message::Message;
+use quittance_core::plan;
+use quittance_core::regime::Regime;
+use quittance_core::request::{DenialReason, Ending, Happening, Hold, Request, Stage};
+use quittance_core::task::{Amendment, Task};
+
+use crate::change::Change;
+use crate::ledger::{Item, Version, Write};
+use crate::ports::{Clock, Ledger, Queues, Vault};
+use crate::{reading, vault};
+
+/// The use-cases of support.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    /// Requests and tasks.
+    pub ledger: Arc<dyn Ledger>,
+    /// Wakes the functions.
+    pub queues: Arc<dyn Queues>,
+    /// Where attestations are kept.
+    pub vault: Arc<dyn Vault>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Why the desk says no.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeskError {
+    /// There is no such request.
+    #[error("there is no request {0}")]
+    NoRequest(RequestId),
+    /// The request has no task for this store.
+    #[error("the request has no task for the store {0}")]
+    NoTask(StoreId),
+    /// Data was touched already.
+    #[error("data has been touched since {0}: a request can be denied only before that")]
+    TooLate(Timestamp),
+    /// The act makes no sense at this stage.
+    #[error("this cannot be done to a request that is {0}")]
+    WrongStage(&'static str),
+    /// The task is not blocked.
+    #[error("the task of {0} is not blocked")]
+    NotBlocked(StoreId),
+    /// The law gives no further time for this right.
+    #[error("the regime {0} knows no extension for this right")]
+    NoExtension(String),
+    /// Something of ours failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl Desk {
+    /// Forbids to touch this request's data. Effects in flight finish; no further one begins.
+    ///
+    /// # Errors
+    /// [`DeskError::WrongStage`] once the outcome is sealed.
+    pub async fn hold(&self, id: RequestId) -> Result<(), DeskError> {
+        self.change(id, |change, now| {
+            require_open(&change.request)?;
+            if change.request.hold.is_none() {
+                change.request.hold = Some(Hold { at: now });
+                change.note(now, Happening::Held);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Lifts the hold.
+    ///
+    /// # Errors
+    /// [`DeskError::WrongStage`] once the outcome is sealed.
+    pub async fn release_hold(&self, id: RequestId) -> Result<(), DeskError> {
+        self.change(id, |change, now| {
+            require_open(&change.request)?;
+            if change.request.hold.take().is_some() {
+                change.note(now, Happening::HoldReleased);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Refuses the request, if nothing was touched yet.
+    ///
+    /// # Errors
+    /// [`DeskError::TooLate`] after the first effect.
+    pub async fn deny(&self, id: RequestId, reason: DenialReason) -> Result<(), DeskError> {
+        self.change(id, |change, now| {
+            require_open(&change.request)?;
+            if let Some(at) = change.request.first_effect_at {
+                return Err(DeskError::TooLate(at));
+            }
+            if change.request.ending.is_none() {
+                change.request.ending = Some(Ending::Denied(reason));
+                change.note(now, Happening::Denied(reason));
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Takes the further time the law gives; the person must be told why.
+    ///
+    /// # Errors
+    /// [`DeskError::NoExtension`] where the law gives none.
+    pub async fn extend(&self, id: RequestId) -> Result<(), DeskError> {
+        self.change(id, |change, now| {
+            require_open(&change.request)?;
+            let request = &change.request;
+            let to = Regime::find(&request.regime, request.right)
+                .and_then(|regime| regime.extended_due(request.submitted_at))
+                .ok_or_else(|| DeskError::NoExtension(request.regime.clone()))?;
+            if change.request.extended_to.is_none() {
+                change.request.extended_to = Some(to);
+                change.note(now, Happening::Extended(to));
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Allows the request to end without its blocked stores.
+    ///
+    /// # Errors
+    /// [`DeskError::WrongStage`] once the outcome is sealed.
+    pub async fn allow_partial(&self, id: RequestId) -> Result<(), DeskError> {
+        self.change(id, |change, now| {
+            require_open(&change.request)?;
+            if change.request.partial_at.is_none() {
+                change.request.partial_at = Some(now);
+                change.note(now, Happening::PartialAllowed);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Lets a blocked task go on. After sealing, what it does is told in an amendment.
+    ///
+    /// # Errors
+    /// [`DeskError::NotBlocked`]; [`DeskError::NoTask`].
+    pub async fn release(&self, id: RequestId, store: &StoreId) -> Result<(), DeskError> {
+        for _ in 0..CONFLICTS {
+            let (request, version) = self.load(id).await?;
+            let (task, task_version) = reading::task(&*self.ledger, id, store)
+                .await?
+                .ok_or_else(|| DeskError::NoTask(store.clone()))?;
+            match self.try_release(request, version, task, task_version).await {
+                Err(DeskError::Fault(Fault::Conflict)) => {}
+                done => return done,
+            }
+        }
+        Err(Fault::retry("desk: a request kept changing").into())
+    }
+
+    /// Keeps a person's signed statement for a store outside AWS, and lets its task go on.
+    ///
+    /// # Errors
+    /// [`DeskError::NoTask`] for a store the request does not have.
+    pub async fn attest(
+        &self,
+        id: RequestId,
+        store: &StoreId,
+        statement: &[u8],
+    ) -> Result<(), DeskError> {
+        let task = reading::task(&*self.ledger, id, store).await?;
+        if task.is_none() {
+            return Err(DeskError::NoTask(store.clone()));
+        }
+        self.vault
+            .keep(id, &vault::attestation(store), statement)
+            .await?;
+        match self.release(id, store).await {
+            // The task has not come to wait for it yet: it finds the statement when it does.
+            Ok(()) | Err(DeskError::NotBlocked(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Desk {
+    async fn change(
+        &self,
+        id: RequestId,
+        edit: impl Fn(&mut Change, Timestamp) -> Result<(), DeskError>,
+    ) -> Result<(), DeskError> {
+        for _ in 0..CONFLICTS {
+            let (request, version) = self.load(id).await?;
+            let now = self.clock.now();
+            let mut change = Change::new(request.clone(), version);
+            edit(&mut change, now)?;
+            if change.request == request {
+                return Ok(());
+            }
+            change.request.wake_at = Some(now);
+            match change.commit(&*self.ledger).await {
+                Ok(()) => return self.announce(&request).await,
+                Err(Fault::Conflict) => {}
+                Err(fault) => return Err(fault.into()),
+            }
+        }
+        Err(Fault::retry("desk: a request kept changing").into())
+    }
+
+    async fn try_release(
+        &self,
+        request: Request,
+        version: Version,
+        mut task: Task,
+        task_version: Version,
+    ) -> Result<(), DeskError> {
+        if !plan::release(&mut task) {
+            return Err(DeskError::NotBlocked(task.store));
+        }
+        let now = self.clock.now();
+        if matches!(request.stage, Stage::Sealing(_) | Stage::Closed(_)) {
+            task.amendment = Amendment::Owed;
+        }
+        let mut change = Change::new(request, version);
+        change.request.wake_at = Some(now);
+        change.note(now, Happening::Released(task.store.to_string()));
+        change.also(Write::Replace(Item::Task(task), task_version));
+        let request = change.request.clone();
+        change.commit(&*self.ledger).await?;
+        self.announce(&request).await
+    }
+
+    /// A lost announcement is repeated by the clock: the commit before it set `wake_at` to now.
+    async fn announce(&self, request: &Request) -> Result<(), DeskError> {
+        let message = Message::Request { id: request.id };
+        if let Err(fault) = self.queues.send(request.right, &message, 0).await {
+            tracing::warn!(request.id = %request.id, fault = %fault, "announcement lost for now");
+        }
+        Ok(())
+    }
+
+    async fn load(&self, id: RequestId) -> Result<(Request, Version), DeskError> {
+        reading::request(&*self.ledger, id)
+            .await?
+            .ok_or(DeskError::NoRequest(id))
+    }
+}
+
+fn require_open(request: &Request) -> Result<(), DeskError> {
+    match request.stage {
+        Stage::Accepted | Stage::Locating | Stage::Gated | Stage::Acting => Ok(()),
+        Stage::Draft | Stage::Sealing(_) | Stage::Closed(_) => {
+            Err(DeskError::WrongStage(request.stage.name()))
+        }
+    }
+}
+
+const CONFLICTS: usize = 16;

@@ -1,0 +1,382 @@
+//! What must be true of log, ledger and evidence together, whatever just happened.
+//!
+//! The whole tree is rebuilt from its entries each time, and everything else is compared with it:
+//! tiles, checkpoints, places in the ledger, receipts. A test calls this after every step; each
+//! complaint has a negative control beside the sequencer's tests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+
+use quittance_core::digest::Digest;
+use quittance_core::id::LeafId;
+use quittance_core::receipt::{
+    Envelope, Policy, PolicySigner, ReceiptKey, Slug, leaf_bytes, policy_text, verify,
+};
+use quittance_tlog::tile::{TileKind, TilePath, decode_bundle, decode_hashes};
+use quittance_tlog::{Checkpoint, Hash, VerifierKey, fsck, leaf_hash, tree_root};
+
+use super::super::evidence::MemoryEvidence;
+use super::super::ledger::MemoryLedger;
+use super::super::locked;
+use super::{CHECKPOINT, CHECKPOINTS, MemoryHead, MemoryTiles, STAGING};
+use crate::ledger::{Item, Leaf, Sequenced};
+use crate::ports::Signer;
+use crate::sequencer::{Bundle, paths};
+
+/// Everything about one log.
+#[derive(Clone, Copy, Debug)]
+pub struct LogWorld<'w> {
+    /// Leaves and outbox rows.
+    pub ledger: &'w MemoryLedger,
+    /// Envelopes and receipts.
+    pub evidence: &'w MemoryEvidence,
+    /// The log's files.
+    pub tiles: &'w MemoryTiles,
+    /// The log's head.
+    pub head: &'w MemoryHead,
+    /// Whose public keys everything is verified with.
+    pub signer: &'w dyn Signer,
+}
+
+/// Checks every invariant and returns what is broken, a sentence each; nothing when all is well, or
+/// the log is not born.
+pub fn check_log(world: &LogWorld<'_>) -> Vec<String> {
+    let mut complaints = Vec::new();
+    match Facts::gather(world, &mut complaints) {
+        Some(facts) => facts.check(&mut complaints),
+        None if world.head.current().is_none() && world.tiles.everything().is_empty() => {}
+        None => complaints.push("there are files or a head, but no log".to_owned()),
+    }
+    complaints
+}
+
+/// What was read, and what was rebuilt from it.
+struct Facts {
+    files: BTreeMap<String, Vec<u8>>,
+    evidence: BTreeMap<String, Vec<u8>>,
+    leaves: Vec<Leaf>,
+    waiting: BTreeSet<LeafId>,
+    refused: u64,
+    signer: ReceiptKey,
+    log: VerifierKey,
+    policy: Policy,
+    head: Checkpoint,
+    /// Up to where everything must be in place: what comes after is in a staging bundle.
+    settled: u64,
+    entries: Vec<Vec<u8>>,
+    hashes: Vec<Hash>,
+}
+
+impl Facts {
+    fn gather(world: &LogWorld<'_>, complaints: &mut Vec<String>) -> Option<Self> {
+        let log = VerifierKey::parse(world.signer.log_vkey()).ok()?;
+        let signer = ReceiptKey::from_spki_pem(world.signer.statement_key_pem()).ok()?;
+        let named = PolicySigner {
+            name: Slug::parse("receipts")?,
+            key: signer.clone(),
+        };
+        let policy = Policy::parse(&policy_text(&log, &[], &[named]).ok()?).ok()?;
+        let head = world.head.current()?;
+        let (checkpoint, _) = Checkpoint::open(&head.checkpoint, &log).ok()?;
+        let files = world.tiles.everything();
+        let (mut leaves, mut waiting) = (Vec::new(), BTreeSet::new());
+        for stored in world.ledger.everything() {
+            match stored.item {
+                Item::Leaf(leaf) => leaves.push(leaf),
+                Item::Outbox(row) => {
+                    waiting.insert(row.leaf);
+                }
+                Item::Request(_)
+                | Item::Task(_)
+                | Item::Event(_)
+                | Item::Reference(_)
+                | Item::Token(_)
+                | Item::Subject(_)
+                | Item::Suppression(_) => {}
+            }
+        }
+        let root = Digest::new(*checkpoint.root().as_bytes());
+        let staged = head.staging.and_then(|path| {
+            let bytes = files.get(&path)?;
+            let bundle = Bundle::parse(&path, bytes, checkpoint.size(), &root);
+            bundle
+                .map_err(|fault| complaints.push(fault.to_string()))
+                .ok()
+        });
+        let settled = staged
+            .as_ref()
+            .map_or(checkpoint.size(), |bundle| bundle.old_size);
+        let staged = staged
+            .and_then(|bundle| bundle.tiles().ok())
+            .unwrap_or_default();
+        let mut facts = Self {
+            files,
+            evidence: world.evidence.everything(),
+            leaves,
+            waiting,
+            refused: world.tiles.refused(),
+            signer,
+            log,
+            policy,
+            head: checkpoint,
+            settled,
+            entries: Vec::new(),
+            hashes: Vec::new(),
+        };
+        facts.rebuild(&staged, complaints);
+        Some(facts)
+    }
+
+    /// Rebuilds the head's tree from the stored entries and what is staged.
+    fn rebuild(&mut self, staged: &BTreeMap<String, Vec<u8>>, complaints: &mut Vec<String>) {
+        let read = |path: &str| {
+            let stored = self.files.get(path).or_else(|| staged.get(path));
+            Ok::<_, std::convert::Infallible>(stored.cloned())
+        };
+        let mut entries = Vec::new();
+        let Ok(report) = fsck(self.head.size(), &self.head.root(), read, |_, entry| {
+            entries.push(entry.to_vec());
+        });
+        for problem in report.problems {
+            complaints.push(format!(
+                "head's tree: {} {}",
+                problem.path,
+                problem.kind.code()
+            ));
+        }
+        self.hashes = entries.iter().map(|entry| leaf_hash(entry)).collect();
+        self.entries = entries;
+    }
+
+    fn check(&self, complaints: &mut Vec<String>) {
+        if self.refused > 0 {
+            complaints.push(format!(
+                "{} attempts to give a file other bytes",
+                self.refused
+            ));
+        }
+        self.check_checkpoints(complaints);
+        self.check_tiles(complaints);
+        let places = self.check_entries(complaints);
+        self.check_leaves(&places, complaints);
+        self.check_receipts(complaints);
+    }
+
+    /// Every checkpoint ever given out is of a beginning of the head's tree.
+    fn check_checkpoints(&self, complaints: &mut Vec<String>) {
+        let mut published_size = None;
+        for (path, bytes) in &self.files {
+            if path != CHECKPOINT && !path.starts_with(CHECKPOINTS) {
+                continue;
+            }
+            let Ok((checkpoint, _)) = Checkpoint::open(bytes, &self.log) else {
+                complaints.push(format!("{path} is not signed by the log"));
+                continue;
+            };
+            if checkpoint.size() > self.head.size() {
+                complaints.push(format!("{path} is ahead of the head"));
+            } else if self.root_of(checkpoint.size()) != Some(checkpoint.root()) {
+                complaints.push(format!("{path} has a root that its tree never had"));
+            }
+            if path == CHECKPOINT {
+                published_size = Some(checkpoint.size());
+            } else if *path != paths::checkpoint_of(checkpoint.size()) {
+                complaints.push(format!("{path} is a checkpoint of another size"));
+            }
+        }
+        if self.head.size() > 0 && published_size.is_none_or(|size| size < self.settled) {
+            complaints.push("what is published lags behind, and no bundle says why".to_owned());
+        }
+        // What is published must be readable by everybody, without any staging bundle.
+        let Some(size) = published_size.filter(|size| *size <= self.head.size()) else {
+            return;
+        };
+        let read = |path: &str| Ok::<_, std::convert::Infallible>(self.files.get(path).cloned());
+        let root = self.root_of(size).unwrap_or(Hash::EMPTY_ROOT);
+        let Ok(report) = fsck(size, &root, read, |_, _| {});
+        for problem in report.problems {
+            complaints.push(format!(
+                "published tree: {} {}",
+                problem.path,
+                problem.kind.code()
+            ));
+        }
+    }
+
+    fn root_of(&self, size: u64) -> Option<Hash> {
+        let size = usize::try_from(size).ok()?;
+        self.hashes.get(..size).map(tree_root)
+    }
+
+    /// Every tile and bundle, of this and of all earlier sizes, says what the entries say.
+    fn check_tiles(&self, complaints: &mut Vec<String>) {
+        for (path, bytes) in &self.files {
+            if path == CHECKPOINT || path.starts_with(CHECKPOINTS) || path.starts_with(STAGING) {
+                continue;
+            }
+            let agrees = TilePath::parse(path).is_ok_and(|tile| self.is_tile(tile, bytes));
+            if !agrees {
+                complaints.push(format!("{path} is no tile of this tree"));
+            }
+        }
+    }
+
+    fn is_tile(&self, tile: TilePath, bytes: &[u8]) -> bool {
+        let width = usize::from(tile.width());
+        let Ok(first) = usize::try_from(tile.index() * 256) else {
+            return false;
+        };
+        match tile.kind() {
+            TileKind::Entries => decode_bundle(bytes).is_ok_and(|there| {
+                self.entries
+                    .get(first..first + width)
+                    .is_some_and(|entries| *entries == *there)
+            }),
+            TileKind::Hashes(level) => {
+                let Some(span) = 256_usize.checked_pow(u32::from(level)) else {
+                    return false;
+                };
+                let node = |n: usize| {
+                    let start = n.checked_mul(span)?;
+                    self.hashes
+                        .get(start..start.checked_add(span)?)
+                        .map(tree_root)
+                };
+                let expected: Option<Vec<Hash>> = (first..first + width).map(node).collect();
+                decode_hashes(bytes).ok() == expected && expected.is_some()
+            }
+        }
+    }
+
+    /// Every entry is the leaf of exactly one envelope. Returns each leaf's places.
+    fn check_entries(&self, complaints: &mut Vec<String>) -> BTreeMap<LeafId, u64> {
+        let mut owners = BTreeMap::new();
+        for (path, bytes) in &self.evidence {
+            let Some(id) = paths::envelope_owner(path) else {
+                continue;
+            };
+            match leaf_of(bytes, &self.signer) {
+                Some(leaf) => {
+                    owners.insert(leaf, id);
+                }
+                None => complaints.push(format!("{path} is no envelope of the signer's")),
+            }
+        }
+        let mut places = BTreeMap::new();
+        for (index, entry) in (0..).zip(&self.entries) {
+            let Some(id) = owners.get(entry) else {
+                complaints.push(format!("entry {index} is nobody's"));
+                continue;
+            };
+            if places.insert(*id, index).is_some() {
+                complaints.push(format!("{id} is in the log twice"));
+            }
+        }
+        places
+    }
+
+    /// Every leaf waits or has its true place; everything settled is recorded and has a receipt.
+    fn check_leaves(&self, places: &BTreeMap<LeafId, u64>, complaints: &mut Vec<String>) {
+        let mut recorded = BTreeSet::new();
+        for leaf in &self.leaves {
+            let Some(sequenced) = &leaf.sequenced else {
+                if !self.waiting.contains(&leaf.id) {
+                    complaints.push(format!("{} is lost: no place and no outbox row", leaf.id));
+                }
+                continue;
+            };
+            recorded.insert(leaf.id);
+            if places.get(&leaf.id) != Some(&sequenced.index) {
+                complaints.push(format!("{} is not at {}", leaf.id, sequenced.index));
+            } else if !self.is_place(sequenced) {
+                complaints.push(format!("{}'s place does not fit the tree", leaf.id));
+            }
+        }
+        for (id, index) in places {
+            if *index >= self.settled {
+                continue;
+            }
+            if !recorded.contains(id) {
+                complaints.push(format!("{id} is in the log, but its place is not recorded"));
+            }
+            if !self.evidence.contains_key(&paths::receipt(id)) {
+                complaints.push(format!("{id} is in the log, but has no receipt"));
+            }
+        }
+    }
+
+    fn is_place(&self, sequenced: &Sequenced) -> bool {
+        let hash = usize::try_from(sequenced.index)
+            .ok()
+            .and_then(|at| self.hashes.get(at));
+        let is = |digest: &Digest, hash: Option<Hash>| {
+            hash.is_some_and(|hash| hash.as_bytes() == digest.as_bytes())
+        };
+        is(&sequenced.leaf_hash, hash.copied())
+            && is(&sequenced.root, self.root_of(sequenced.tree_size))
+            && sequenced.index < sequenced.tree_size
+    }
+
+    /// Every receipt verifies, as a stranger would, and says the place that the ledger says.
+    fn check_receipts(&self, complaints: &mut Vec<String>) {
+        let by_path: BTreeMap<String, &Leaf> = self
+            .leaves
+            .iter()
+            .map(|leaf| (paths::receipt(&leaf.id), leaf))
+            .collect();
+        for (path, bytes) in &self.evidence {
+            if !path.starts_with(paths::RECEIPTS) {
+                continue;
+            }
+            let Some(place) = verified(bytes, &self.policy, &self.signer) else {
+                complaints.push(format!("{path} does not verify"));
+                continue;
+            };
+            let Some(leaf) = by_path.get(path) else {
+                complaints.push(format!("{path} is of no leaf"));
+                continue;
+            };
+            let recorded = leaf.sequenced.as_ref().map(|sequenced| sequenced.index);
+            if recorded != Some(place) {
+                complaints.push(format!("{path} says {place}, the ledger {recorded:?}"));
+            }
+        }
+    }
+}
+
+/// Returns the log entry of an envelope whose signature verifies.
+fn leaf_of(envelope: &[u8], signer: &ReceiptKey) -> Option<Vec<u8>> {
+    remembered(&LEAVES, envelope, signer, || {
+        leaf_bytes(&Envelope::parse(envelope).ok()?, signer).ok()
+    })
+}
+
+/// Verifies a receipt and returns its leaf index.
+fn verified(receipt: &[u8], policy: &Policy, signer: &ReceiptKey) -> Option<u64> {
+    remembered(&RECEIPTS, receipt, signer, || {
+        let report = verify(receipt, policy);
+        Some(report.summary.filter(|_| report.ok)?.leaf_index)
+    })
+}
+
+type Remembered<T> = Mutex<BTreeMap<(Digest, String), T>>;
+
+/// Remembers what was verified: signatures are dear, and a test world asks about the same bytes
+/// after every step. What does not verify is asked again.
+fn remembered<T: Clone>(
+    memory: &Remembered<T>,
+    bytes: &[u8],
+    signer: &ReceiptKey,
+    ask: impl FnOnce() -> Option<T>,
+) -> Option<T> {
+    let key = (Digest::of(bytes), signer.id());
+    if let Some(known) = locked(memory).get(&key) {
+        return Some(known.clone());
+    }
+    let answer = ask()?;
+    locked(memory).insert(key, answer.clone());
+    Some(answer)
+}
+
+static LEAVES: Remembered<Vec<u8>> = Mutex::new(BTreeMap::new());
+static RECEIPTS: Remembered<u64> = Mutex::new(BTreeMap::new());

@@ -1,0 +1,188 @@
+//! A signer with keys from a seed: real signatures, reproducible runs.
+//!
+//! Like a KMS it signs a statement differently every time, with a high or a low `s`; what differs is
+//! a count, so that the same seed still gives the same run.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use p256::ecdsa::signature::RandomizedSigner as _;
+use p256::ecdsa::signature::rand_core::{TryCryptoRng, TryRng};
+use p256::ecdsa::{DerSignature, SigningKey};
+use p256::pkcs8::{EncodePublicKey as _, LineEnding};
+use quittance_core::fault::Fault;
+use quittance_tlog::{Ed25519Signer, KeyKind, NoteError};
+
+use super::clock::split_mix;
+use super::contract;
+use super::faults::Faults;
+use crate::ports::Signer;
+
+/// Test keys. Worthless as keys: whoever reads this file has them.
+pub struct MemorySigner {
+    statement: SigningKey,
+    statement_pem: String,
+    log: Ed25519Signer,
+    vkey: String,
+    signed: AtomicU64,
+    faults: Faults,
+}
+
+impl MemorySigner {
+    /// Derives both keys from a seed; `origin` is the log's name.
+    ///
+    /// # Errors
+    /// [`NoteError`] when `origin` cannot be a key's name.
+    pub fn new(origin: &str, seed: u64, faults: Faults) -> Result<Self, NoteError> {
+        let mut chance = Counted(seed);
+        // A draw that is no scalar of the curve happens once in 2^32 draws: the next one is.
+        let statement = std::iter::repeat_with(|| SigningKey::from_slice(&chance.bytes()))
+            .find_map(Result::ok)
+            .ok_or(NoteError::Malformed)?;
+        let statement_pem = statement
+            .verifying_key()
+            .to_public_key_pem(LineEnding::LF)
+            .map_err(|_| NoteError::Malformed)?;
+        let log = Ed25519Signer::from_seed(origin, KeyKind::Ed25519, &chance.bytes())?;
+        let vkey = log.verifier().to_string();
+        Ok(Self {
+            statement,
+            statement_pem,
+            log,
+            vkey,
+            signed: AtomicU64::new(0),
+            faults,
+        })
+    }
+}
+
+impl fmt::Debug for MemorySigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemorySigner")
+            .field("log", &self.vkey)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Signer for MemorySigner {
+    fn statement_key_pem(&self) -> &str {
+        &self.statement_pem
+    }
+
+    fn log_vkey(&self) -> &str {
+        &self.vkey
+    }
+
+    async fn sign_statement(&self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+        contract(
+            bytes.starts_with(b"DSSEv1 "),
+            "statements are signed in DSSE's encoding",
+        );
+        self.faults
+            .call("signer.sign_statement", || {
+                let mut chance = Counted(self.signed.fetch_add(1, Ordering::Relaxed));
+                let signature: DerSignature = self
+                    .statement
+                    .try_sign_with_rng(&mut chance, bytes)
+                    .map_err(|_| Fault::reject("signer: the statement was not signed"))?;
+                Ok(signature.as_bytes().to_vec())
+            })
+            .await
+    }
+
+    async fn sign_checkpoint(&self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+        self.faults
+            .call("signer.sign_checkpoint", || {
+                Ok(self.log.sign_raw(bytes).to_vec())
+            })
+            .await
+    }
+}
+
+/// `SplitMix64` where a generator is asked for.
+struct Counted(u64);
+
+impl Counted {
+    fn bytes(&mut self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        for chunk in bytes.chunks_exact_mut(8) {
+            chunk.copy_from_slice(&split_mix(&mut self.0).to_le_bytes());
+        }
+        bytes
+    }
+}
+
+impl TryRng for Counted {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        let [a, b, c, d, ..] = self.bytes();
+        Ok(u32::from_le_bytes([a, b, c, d]))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        Ok(split_mix(&mut self.0))
+    }
+
+    fn try_fill_bytes(&mut self, filled: &mut [u8]) -> Result<(), Infallible> {
+        for chunk in filled.chunks_mut(8) {
+            let drawn = split_mix(&mut self.0).to_le_bytes();
+            for (byte, drawn) in chunk.iter_mut().zip(drawn) {
+                *byte = drawn;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Counted {}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use quittance_core::receipt::{Envelope, ReceiptKey, pae};
+
+    use super::*;
+
+    fn signer() -> MemorySigner {
+        MemorySigner::new("log.test/dsr", 7, Faults::default()).unwrap()
+    }
+
+    #[test]
+    fn statements_are_signed_differently_every_time_and_always_verify() {
+        let signer = signer();
+        let key = ReceiptKey::from_spki_pem(signer.statement_key_pem()).unwrap();
+        let sign = || {
+            signer
+                .sign_statement(&pae(b"statement"))
+                .now_or_never()
+                .unwrap()
+                .unwrap()
+        };
+        let envelopes: Vec<Envelope> = (0..8)
+            .map(|_| Envelope::assemble(b"statement", &key, &sign()).unwrap())
+            .collect();
+        for (n, envelope) in envelopes.iter().enumerate() {
+            assert!(!envelopes[..n].contains(envelope));
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_keys_and_signatures() {
+        let sign = |signer: &MemorySigner| {
+            signer
+                .sign_statement(&pae(b"statement"))
+                .now_or_never()
+                .unwrap()
+                .unwrap()
+        };
+        assert_eq!(sign(&signer()), sign(&signer()));
+        assert_eq!(signer().log_vkey(), signer().log_vkey());
+        let other = MemorySigner::new("log.test/dsr", 8, Faults::default()).unwrap();
+        assert_ne!(other.log_vkey(), signer().log_vkey());
+        assert_ne!(other.statement_key_pem(), signer().statement_key_pem());
+    }
+}

@@ -1,0 +1,271 @@
+//! The ports: what the engine needs from the world, named for the purpose.
+//!
+//! Common contract. A write that returned is durable. Implementations retry transient errors a few
+//! times themselves; the [`Fault`] they then return says what to do. After `Fault::Retry` the outcome
+//! of a write is *unknown*: callers read before they decide. No port takes or returns an SDK type.
+//! Faults and their details never contain personal data. Each use-case holds only the ports it may
+//! use, which is how least privilege begins.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use quittance_core::data_map::Store;
+use quittance_core::fault::Fault;
+use quittance_core::id::RequestId;
+use quittance_core::manifest::{Cursor, Locator, Match};
+use quittance_core::message::Message;
+use quittance_core::outcome::CheckMethod;
+use quittance_core::request::Right;
+use quittance_core::subject::Identifiers;
+
+use crate::ledger::{Bookmark, Key, Listing, Page, Stored, Write};
+use crate::record::Record;
+
+/// The truth about requests: stages, dates, counters, keyed tags; nothing personal.
+#[async_trait]
+pub trait Ledger: Debug + Send + Sync {
+    /// Reads one item, strongly consistent.
+    async fn load(&self, key: &Key) -> Result<Option<Stored>, Fault>;
+
+    /// Reads one page of a listing, at most `limit` items, from the bookmark on.
+    /// [`Listing`] says which listings may lag behind.
+    async fn list(
+        &self,
+        listing: &Listing,
+        from: Option<&Bookmark>,
+        limit: usize,
+    ) -> Result<Page, Fault>;
+
+    /// Makes all writes or none. Writes name distinct items, between 1 and
+    /// [`crate::ledger::MAX_WRITES`].
+    ///
+    /// # Errors
+    /// `Fault::Conflict` when a guard failed: nothing was written. `Fault::Retry`: unknown.
+    async fn commit(&self, writes: &[Write]) -> Result<(), Fault>;
+}
+
+/// Queue sends: at least once, in any order, perhaps never (the clock re-announces).
+#[async_trait]
+pub trait Queues: Debug + Send + Sync {
+    /// Sends a message to the queue of `right` (or of the statements, whatever the right), to be
+    /// seen after `delay_seconds` (at most 900).
+    async fn send(&self, right: Right, message: &Message, delay_seconds: u32) -> Result<(), Fault>;
+}
+
+/// The vault as intake sees it: it can put a new request's papers in and never read them again.
+#[async_trait]
+pub trait Deposit: Debug + Send + Sync {
+    /// Makes the request's data key, stores it wrapped, and stores the papers under it as
+    /// [`crate::vault::PAPERS`]. The id is new: called once per id, but perhaps again after an
+    /// unknown outcome with the same bytes.
+    async fn deposit(&self, request: RequestId, papers: &[u8]) -> Result<(), Fault>;
+}
+
+/// The vault: everything personal about a request, under the request's own data key.
+/// Names are [`crate::vault`]'s; no name contains personal data.
+#[async_trait]
+pub trait Vault: Debug + Send + Sync {
+    /// Stores `bytes` unless the name is taken, and returns what is stored then: the caller's own
+    /// bytes, or the earlier writer's.
+    async fn keep(&self, request: RequestId, name: &str, bytes: &[u8]) -> Result<Vec<u8>, Fault>;
+
+    /// Reads what is stored under a name, strongly consistent; none when there is nothing, or when
+    /// the request was shredded.
+    async fn read(&self, request: RequestId, name: &str) -> Result<Option<Vec<u8>>, Fault>;
+}
+
+/// The vault as the clock sees it: it can destroy.
+#[async_trait]
+pub trait Shredder: Debug + Send + Sync {
+    /// Destroys the request's data key, then its objects. Again and again is fine.
+    async fn shred(&self, request: RequestId) -> Result<(), Fault>;
+
+    /// Lists requests whose key was made before `before`, in some fixed order, at most `limit`,
+    /// those after `after` in that order: whoever is not in the ledger was never submitted.
+    async fn keys_before(
+        &self,
+        before: Timestamp,
+        after: Option<RequestId>,
+        limit: usize,
+    ) -> Result<Vec<RequestId>, Fault>;
+}
+
+/// Statements, envelopes and receipts: kept for years, nothing personal.
+#[async_trait]
+pub trait Evidence: Debug + Send + Sync {
+    /// Stores `bytes` unless the path is taken, and returns what is stored then (first write wins).
+    async fn keep(&self, path: &str, bytes: &[u8]) -> Result<Vec<u8>, Fault>;
+
+    /// Reads what is stored at a path, strongly consistent.
+    async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, Fault>;
+}
+
+/// What to look for, and what for.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// The store, as the data map describes it.
+    pub store: &'a Store,
+    /// The subject's identifiers, given and resolved.
+    pub identifiers: &'a Identifiers,
+    /// What for: decides when a match counts as [`Match::settled`].
+    pub right: Right,
+}
+
+/// One page of what a store answers.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// What matches, each thing once per locate (across pages too, as far as the store allows).
+    pub matches: Vec<Match>,
+    /// Where the search goes on; none at its end. Every page is read to the end.
+    pub next: Option<Cursor>,
+    /// How was searched.
+    pub method: CheckMethod,
+}
+
+/// What became of one effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It was made now.
+    Made,
+    /// It had been made before: the thing is gone, masked or flagged already. Success.
+    Already,
+    /// The thing is no longer this subject's: it was left alone.
+    NotTheirs,
+}
+
+/// Customers' stores, reading only: all that access may do.
+#[async_trait]
+pub trait StoreReader: Debug + Send + Sync {
+    /// Searches the store, page by page, strongly consistent where the store can.
+    async fn locate(&self, question: Question<'_>, from: Option<&Cursor>) -> Result<Found, Fault>;
+
+    /// Reads one located thing; none when it is gone or no longer this subject's.
+    async fn read(
+        &self,
+        question: Question<'_>,
+        locator: &Locator,
+    ) -> Result<Option<Record>, Fault>;
+}
+
+/// Customers' stores, deleting and masking: for deletion only.
+#[async_trait]
+pub trait StoreEraser: Debug + Send + Sync {
+    /// Deletes or masks one located thing, as its store's `deletion` rule says, on condition that
+    /// it is still this subject's.
+    async fn erase(&self, question: Question<'_>, locator: &Locator) -> Result<Effect, Fault>;
+}
+
+/// Customers' stores, setting flags: for opt-out only.
+#[async_trait]
+pub trait StoreFlagger: Debug + Send + Sync {
+    /// Sets the flags of the store's `opt_out` rule on one located thing, on condition that it is
+    /// still this subject's.
+    async fn flag(&self, question: Question<'_>, locator: &Locator) -> Result<Effect, Fault>;
+}
+
+/// What a put-if-absent of immutable bytes met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// The path was free.
+    Written,
+    /// The same bytes were there.
+    Same,
+    /// Other bytes were there: somebody must stop.
+    Different,
+}
+
+/// The log's public files: tiles, entry bundles, checkpoints; and its staging bundles.
+#[async_trait]
+pub trait TileStore: Debug + Send + Sync {
+    /// Stores an immutable file.
+    async fn keep(&self, path: &str, bytes: &[u8]) -> Result<Kept, Fault>;
+
+    /// Reads a file; strongly consistent.
+    async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, Fault>;
+
+    /// Puts `checkpoint` in place of what was read (none: of nothing).
+    ///
+    /// # Errors
+    /// `Fault::Conflict` when something else is there.
+    async fn publish(&self, old: Option<&[u8]>, checkpoint: &[u8]) -> Result<(), Fault>;
+
+    /// Deletes a staging bundle. Again is fine. Only paths under `staging/`.
+    async fn discard(&self, path: &str) -> Result<(), Fault>;
+}
+
+/// What the head of the log says: the only place where a batch is committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The signed checkpoint.
+    pub checkpoint: Vec<u8>,
+    /// The staging bundle that holds what this checkpoint added; none at the log's birth.
+    pub staging: Option<String>,
+}
+
+/// Compare-and-swap on the log's head; linearisable across processes.
+#[async_trait]
+pub trait HeadLock: Debug + Send + Sync {
+    /// Reads the head; none before the log is born.
+    async fn read(&self) -> Result<Option<Head>, Fault>;
+
+    /// Puts `new` in place of exactly `old` (none: of nothing).
+    ///
+    /// # Errors
+    /// `Fault::Conflict` when the head is another by now. After `Fault::Retry` the outcome is
+    /// unknown: drop everything and read.
+    async fn swap(&self, old: Option<&Head>, new: &Head) -> Result<(), Fault>;
+}
+
+/// The two keys of the receipts function.
+#[async_trait]
+pub trait Signer: Debug + Send + Sync {
+    /// The statement key's public half, SPKI in PEM.
+    fn statement_key_pem(&self) -> &str;
+
+    /// The log's verifier key (C2SP signed-note vkey).
+    fn log_vkey(&self) -> &str;
+
+    /// Signs bytes with ECDSA P-256 over SHA-256; returns the DER signature. It differs every time.
+    async fn sign_statement(&self, bytes: &[u8]) -> Result<Vec<u8>, Fault>;
+
+    /// Signs bytes with the log's Ed25519 key; returns the 64-byte signature.
+    async fn sign_checkpoint(&self, bytes: &[u8]) -> Result<Vec<u8>, Fault>;
+}
+
+/// A mail to the person. The text says nothing personal beyond what the person must type back.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// Where to.
+    pub to: String,
+    /// The subject line.
+    pub subject: String,
+    /// The text.
+    pub text: String,
+    /// Same id, same mail: a mailbox may drop the second one.
+    pub id: String,
+}
+
+impl Debug for Mail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mail")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Mails to people: at least once.
+#[async_trait]
+pub trait Mailer: Debug + Send + Sync {
+    /// Hands a mail over.
+    async fn send(&self, mail: &Mail) -> Result<(), Fault>;
+}
+
+/// Time and chance.
+pub trait Clock: Debug + Send + Sync {
+    /// The current instant.
+    fn now(&self) -> Timestamp;
+
+    /// Fresh random bytes, fit for secrets.
+    fn random(&self) -> [u8; 32];
+}

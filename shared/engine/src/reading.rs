@@ -1,0 +1,101 @@
+//! Typed reads of the ledger.
+
+use quittance_core::fault::Fault;
+use quittance_core::id::{LeafId, RequestId, StoreId};
+use quittance_core::request::Request;
+use quittance_core::task::Task;
+
+use crate::ledger::{Item, Key, Leaf, Listing, Stored, Version};
+use crate::ports::Ledger;
+
+/// Reads a request.
+///
+/// # Errors
+/// What the ledger reports.
+pub async fn request(
+    ledger: &dyn Ledger,
+    id: RequestId,
+) -> Result<Option<(Request, Version)>, Fault> {
+    match ledger.load(&Key::Request(id)).await? {
+        Some(Stored {
+            item: Item::Request(request),
+            version,
+        }) => Ok(Some((request, version))),
+        Some(_) => Err(wrong_kind()),
+        None => Ok(None),
+    }
+}
+
+/// Reads one task.
+///
+/// # Errors
+/// What the ledger reports.
+pub async fn task(
+    ledger: &dyn Ledger,
+    id: RequestId,
+    store: &StoreId,
+) -> Result<Option<(Task, Version)>, Fault> {
+    match ledger.load(&Key::Task(id, store.clone())).await? {
+        Some(Stored {
+            item: Item::Task(task),
+            version,
+        }) => Ok(Some((task, version))),
+        Some(_) => Err(wrong_kind()),
+        None => Ok(None),
+    }
+}
+
+/// Reads all tasks of a request, by store.
+///
+/// # Errors
+/// What the ledger reports.
+pub async fn tasks(ledger: &dyn Ledger, id: RequestId) -> Result<Vec<(Task, Version)>, Fault> {
+    let stored = everything(ledger, &Listing::Tasks(id)).await?;
+    let mut tasks = Vec::with_capacity(stored.len());
+    for Stored { item, version } in stored {
+        let Item::Task(task) = item else {
+            return Err(wrong_kind());
+        };
+        tasks.push((task, version));
+    }
+    Ok(tasks)
+}
+
+/// Reads a leaf.
+///
+/// # Errors
+/// What the ledger reports.
+pub async fn leaf(ledger: &dyn Ledger, id: LeafId) -> Result<Option<Leaf>, Fault> {
+    match ledger.load(&Key::Leaf(id)).await? {
+        Some(Stored {
+            item: Item::Leaf(leaf),
+            ..
+        }) => Ok(Some(leaf)),
+        Some(_) => Err(wrong_kind()),
+        None => Ok(None),
+    }
+}
+
+/// Reads a listing to its end.
+///
+/// # Errors
+/// What the ledger reports.
+pub async fn everything(ledger: &dyn Ledger, listing: &Listing) -> Result<Vec<Stored>, Fault> {
+    let mut items = Vec::new();
+    let mut from = None;
+    loop {
+        let page = ledger.list(listing, from.as_ref(), PAGE).await?;
+        items.extend(page.items);
+        from = page.next;
+        if from.is_none() {
+            return Ok(items);
+        }
+    }
+}
+
+/// An item of another kind under a key: the adapter is broken, not the caller.
+fn wrong_kind() -> Fault {
+    Fault::reject("ledger: an item of another kind lies under this key")
+}
+
+const PAGE: usize = 100;

@@ -1,0 +1,77 @@
+//! Where things lie: evidence by statement and leaf id, the log's files by size.
+
+use quittance_core::digest::Digest;
+use quittance_core::id::LeafId;
+
+/// Returns the place of an unsigned statement in evidence.
+pub fn statement(digest: &Digest) -> String {
+    format!("statements/{digest}.json")
+}
+
+/// Returns the place of a signed envelope in evidence.
+pub fn envelope(leaf: &LeafId) -> String {
+    format!("{ENVELOPES}{leaf}{JSON}")
+}
+
+/// Returns whose envelope lies at a place.
+pub fn envelope_owner(path: &str) -> Option<LeafId> {
+    LeafId::parse(path.strip_prefix(ENVELOPES)?.strip_suffix(JSON)?)
+}
+
+/// Returns the place of a receipt in evidence.
+pub fn receipt(leaf: &LeafId) -> String {
+    let reference = leaf.request().reference();
+    match leaf {
+        LeafId::Acceptance(_) => format!("{RECEIPTS}{reference}.acceptance.receipt.json"),
+        LeafId::Outcome(_) => format!("{RECEIPTS}{reference}.receipt.json"),
+        LeafId::Amendment(_, n) => format!("{RECEIPTS}{reference}.amendment-{n}.receipt.json"),
+    }
+}
+
+/// Returns the place of a staging bundle among the log's files.
+pub fn staging(old_size: u64, size: u64, root: &Digest) -> String {
+    format!("staging/{old_size}-{size}-{root}")
+}
+
+/// Returns the place of an old checkpoint among the log's files.
+pub fn checkpoint_of(size: u64) -> String {
+    format!("checkpoints/{size}")
+}
+
+/// The place of the current checkpoint among the log's files.
+pub const CHECKPOINT: &str = "checkpoint";
+/// Where receipts lie.
+pub const RECEIPTS: &str = "receipts/";
+
+const ENVELOPES: &str = "envelopes/";
+const JSON: &str = ".json";
+
+#[cfg(test)]
+mod tests {
+    use quittance_core::id::RequestId;
+
+    use super::*;
+
+    #[test]
+    fn every_leaf_has_places_of_its_own() {
+        let id = RequestId::new([5; 16]);
+        let leaves = [
+            LeafId::Acceptance(id),
+            LeafId::Outcome(id),
+            LeafId::Amendment(id, 3),
+        ];
+        let reference = id.reference();
+        assert_eq!(
+            leaves.map(|leaf| receipt(&leaf)),
+            [
+                format!("receipts/{reference}.acceptance.receipt.json"),
+                format!("receipts/{reference}.receipt.json"),
+                format!("receipts/{reference}.amendment-3.receipt.json"),
+            ]
+        );
+        for leaf in leaves {
+            assert_eq!(envelope_owner(&envelope(&leaf)), Some(leaf));
+        }
+        assert_eq!(envelope_owner("envelopes/other.json"), None);
+    }
+}

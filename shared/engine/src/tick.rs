@@ -1,0 +1,198 @@
+//! The clock's rounds: wake what waits, forget drafts, shred what nobody needs any more.
+//!
+//! Everything is found from the ledger's `wake_at`, so a lost message is only a delay. Each request
+//! is looked at in a commit of its own; a round that dies half-way is made good by the next.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use quittance_core::fault::Fault;
+use quittance_core::id::RequestId;
+use quittance_core::message::Message;
+use quittance_core::request::{Happening, Request, Right, Stage};
+
+use crate::change::Change;
+use crate::intake::DRAFT_LIFE;
+use crate::ledger::{Item, Key, Listing, Stored, Version, Write};
+use crate::ports::{Clock, Ledger, Queues, Shredder};
+use crate::reading;
+
+/// The use-cases of the clock.
+#[derive(Clone, Debug)]
+pub struct Ticker {
+    /// Requests by the time they wake.
+    pub ledger: Arc<dyn Ledger>,
+    /// Wakes the functions.
+    pub queues: Arc<dyn Queues>,
+    /// Destroys keys.
+    pub shredder: Arc<dyn Shredder>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What one round did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Round {
+    /// Requests announced again.
+    pub announced: u32,
+    /// Drafts forgotten.
+    pub forgotten: u32,
+    /// Requests whose personal data was destroyed.
+    pub shredded: u32,
+}
+
+impl Ticker {
+    /// Makes one round. Requests that cannot be handled now are left for the next.
+    ///
+    /// # Errors
+    /// Only when nothing could be done at all.
+    pub async fn tick(&self) -> Result<Round, Fault> {
+        let mut round = Round::default();
+        let now = self.clock.now();
+        for stored in reading::everything(&*self.ledger, &Listing::Waking(now)).await? {
+            let Item::Request(request) = stored.item else {
+                continue;
+            };
+            match self.wake(request.id, &mut round).await {
+                Ok(()) | Err(Fault::Conflict) => {}
+                Err(fault) => {
+                    tracing::warn!(request.id = %request.id, fault = %fault, "left for later");
+                }
+            }
+        }
+        // The sequencer may have lost its wake-up too.
+        let waiting = self.ledger.list(&Listing::Outbox, None, 1).await?;
+        if !waiting.items.is_empty() {
+            self.queues
+                .send(Right::Access, &Message::Statements, 0)
+                .await?;
+        }
+        Ok(round)
+    }
+
+    async fn wake(&self, id: RequestId, round: &mut Round) -> Result<(), Fault> {
+        // The listing may lag: what counts is the item itself.
+        let Some((request, version)) = reading::request(&*self.ledger, id).await? else {
+            return Ok(());
+        };
+        let now = self.clock.now();
+        if request.wake_at.is_none_or(|at| at > now) {
+            return Ok(());
+        }
+        match request.stage {
+            Stage::Draft => {
+                self.forget(&request, version).await?;
+                round.forgotten += 1;
+            }
+            Stage::Closed(_) if self.may_shred(&request).await? => {
+                self.shred(request, version).await?;
+                round.shredded += 1;
+            }
+            Stage::Accepted
+            | Stage::Locating
+            | Stage::Gated
+            | Stage::Acting
+            | Stage::Sealing(_)
+            | Stage::Closed(_) => {
+                self.announce(request, version).await?;
+                round.announced += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Announces a request again, and looks at it again later.
+    async fn announce(&self, request: Request, version: Version) -> Result<(), Fault> {
+        let right = request.right;
+        let message = Message::Request { id: request.id };
+        let mut change = Change::new(request, version);
+        let now = self.clock.now();
+        change.request.wake_at = now.saturating_add(AGAIN).ok();
+        if nearly_due(&change.request, now) && change.request.partial_at.is_none() {
+            // Better a truthful part in time than everything too late.
+            change.request.partial_at = Some(now);
+            change.note(now, Happening::PartialAllowed);
+        }
+        change.commit(&*self.ledger).await?;
+        self.queues.send(right, &message, 0).await
+    }
+
+    /// Forgets a draft that nobody confirmed: key first, then the item.
+    async fn forget(&self, request: &Request, version: Version) -> Result<(), Fault> {
+        self.shredder.shred(request.id).await?;
+        let mut writes = vec![Write::Delete(Key::Request(request.id), version)];
+        let key = Key::Reference(request.id.reference());
+        if let Some(Stored { version, .. }) = self.ledger.load(&key).await? {
+            writes.push(Write::Delete(key, version));
+        }
+        self.ledger.commit(&writes).await
+    }
+
+    /// A partly closed request keeps its papers while a blocked store may still be released.
+    async fn may_shred(&self, request: &Request) -> Result<bool, Fault> {
+        let now = self.clock.now();
+        let kept = crate::worker::KEEP_AFTER_CLOSE;
+        let due = request
+            .closed_at
+            .and_then(|at| at.saturating_add(kept).ok());
+        if due.is_none_or(|due| due > now) {
+            return Ok(false);
+        }
+        let tasks = reading::tasks(&*self.ledger, request.id).await?;
+        Ok(request.ending.is_some() || tasks.iter().all(|(task, _)| task.stage.is_settled()))
+    }
+
+    /// Destroys everything personal about a request, then says so.
+    async fn shred(&self, request: Request, version: Version) -> Result<(), Fault> {
+        self.shredder.shred(request.id).await?;
+        let mut change = Change::new(request, version);
+        change.request.purged_at = Some(self.clock.now());
+        change.request.wake_at = None;
+        change.request.challenge = None;
+        change.commit(&*self.ledger).await
+    }
+
+    /// Shreds papers whose request was never committed: intake died in between. Once a day is often
+    /// enough.
+    ///
+    /// # Errors
+    /// What ledger and shredder report; the next sweep begins anew.
+    pub async fn sweep_orphans(&self) -> Result<u32, Fault> {
+        let mut shredded = 0;
+        let Ok(before) = self.clock.now().saturating_sub(DRAFT_LIFE) else {
+            return Ok(0);
+        };
+        let mut after = None;
+        loop {
+            let page = self
+                .shredder
+                .keys_before(before, after, ORPHANS_AT_ONCE)
+                .await?;
+            let Some(last) = page.last().copied() else {
+                return Ok(shredded);
+            };
+            for id in page {
+                if self.ledger.load(&Key::Request(id)).await?.is_none() {
+                    self.shredder.shred(id).await?;
+                    shredded += 1;
+                }
+            }
+            after = Some(last);
+        }
+    }
+}
+
+/// Whether the clock should let a request end without its blocked stores.
+fn nearly_due(request: &Request, now: Timestamp) -> bool {
+    let due = request.extended_to.or(request.due_at);
+    let acting = matches!(request.stage, Stage::Locating | Stage::Acting);
+    acting
+        && due
+            .and_then(|due| due.saturating_sub(BEFORE_DUE).ok())
+            .is_some_and(|at| at <= now)
+}
+
+/// How long before the due date blocked stores are given up on.
+const BEFORE_DUE: SignedDuration = SignedDuration::from_hours(48);
+const AGAIN: SignedDuration = SignedDuration::from_secs(60);
+const ORPHANS_AT_ONCE: usize = 100;

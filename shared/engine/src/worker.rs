@@ -1,0 +1,356 @@
+//! Carrying a request through its stages, for one right.
+//!
+//! A worker is woken by messages, reads the ledger, and makes the next step; every step ends in one
+//! commit, so that a second delivery, or a crash anywhere, changes nothing about the result. What is
+//! decided is in `quittance_core::{request, task, plan}`.
+
+mod act;
+mod collect;
+mod gate;
+mod locate;
+mod question;
+mod seal;
+mod step;
+mod verify;
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use quittance_core::data_map::DataMap;
+use quittance_core::fault::{BlockReason, Fault};
+use quittance_core::id::{RequestId, StoreId};
+use quittance_core::message::Message;
+use quittance_core::request::{Outcome, Request, Right, Stage};
+use quittance_core::task::{Amendment, Block, Task, TaskEvent, TaskStage};
+
+use crate::keys::TagKeys;
+use crate::ledger::{Item, Version, Write};
+use crate::ports::{
+    Clock, Evidence, Ledger, Mailer, Queues, StoreEraser, StoreFlagger, StoreReader, Vault,
+};
+use crate::reading;
+use crate::statement::Handler;
+
+pub(crate) use self::step::KEEP_AFTER_CLOSE;
+
+/// What a worker may do to customers' stores beyond reading: this is the right it serves.
+#[derive(Clone, Debug)]
+pub enum Hand {
+    /// Nothing: access.
+    Copy,
+    /// Delete and mask: deletion.
+    Erase(Arc<dyn StoreEraser>),
+    /// Set flags: opt-out.
+    Flag(Arc<dyn StoreFlagger>),
+}
+
+impl Hand {
+    /// Returns the right this hand serves.
+    pub const fn right(&self) -> Right {
+        match self {
+            Self::Copy => Right::Access,
+            Self::Erase(_) => Right::Deletion,
+            Self::Flag(_) => Right::OptOut,
+        }
+    }
+}
+
+/// The use-cases of one right, with the ports they may use and no others.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    /// What may be done to stores.
+    pub hand: Hand,
+    /// Where stores are searched and read.
+    pub reader: Arc<dyn StoreReader>,
+    /// Requests and tasks.
+    pub ledger: Arc<dyn Ledger>,
+    /// Wakes tasks, requests and the sequencer.
+    pub queues: Arc<dyn Queues>,
+    /// Papers, manifests, collected data.
+    pub vault: Arc<dyn Vault>,
+    /// Statements and receipts.
+    pub evidence: Arc<dyn Evidence>,
+    /// Answers.
+    pub mailer: Arc<dyn Mailer>,
+    /// Time and chance.
+    pub clock: Arc<dyn Clock>,
+    /// Subject and suppression tags.
+    pub keys: TagKeys,
+    /// The data map in force.
+    pub map: Arc<DataMap>,
+    /// What the receipts say about the software.
+    pub handler: Handler,
+}
+
+/// What a step came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// The ledger changed: look again.
+    Again,
+    /// Nothing more to do for now.
+    Rest,
+}
+
+/// The tasks of one wave, going up (locating) or down (acting): they are announced together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Neighbours {
+    wave: u32,
+    locating: bool,
+}
+
+impl Worker {
+    /// Handles one message. A fault that time may cure is answered with a delayed message of the
+    /// same kind, so that receive counts are burnt by crashes only.
+    ///
+    /// # Errors
+    /// `Fault::Reject` for a message that can never be handled: quarantine it. `Fault::Retry` only
+    /// when not even the delayed message could be sent.
+    pub async fn handle(&self, message: &Message, until: Timestamp) -> Result<(), Fault> {
+        let handled = match message {
+            Message::Request { id } => self.advance(*id, None, until).await,
+            Message::Task { id, store } => self.work(*id, store, until).await,
+            Message::Statements => Err(Fault::reject("this message belongs to the sequencer")),
+        };
+        let after = match handled {
+            Ok(()) => return Ok(()),
+            Err(Fault::Conflict) => 1,
+            Err(Fault::Retry {
+                after_seconds,
+                detail,
+            }) => {
+                tracing::info!(fault = %detail, "trying again later");
+                after_seconds
+            }
+            Err(Fault::Block(reason)) => {
+                return Err(Fault::reject(format!(
+                    "a request cannot be blocked: {reason}"
+                )));
+            }
+            Err(reject @ Fault::Reject { .. }) => return Err(reject),
+        };
+        self.queues
+            .send(self.right(), message, after.min(900))
+            .await
+    }
+
+    /// Returns the right this worker serves.
+    pub const fn right(&self) -> Right {
+        self.hand.right()
+    }
+
+    /// Makes steps until there is nothing more to do. `after` is the task that was just worked on:
+    /// its neighbours are announced already.
+    async fn advance(
+        &self,
+        id: RequestId,
+        after: Option<Neighbours>,
+        until: Timestamp,
+    ) -> Result<(), Fault> {
+        let mut conflicts = 0;
+        loop {
+            self.mind_the_time(until)?;
+            match self.step(id, after, until).await {
+                Ok(Step::Again) => {}
+                Ok(Step::Rest) => return Ok(()),
+                Err(Fault::Conflict) if conflicts < CONFLICTS => conflicts += 1,
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
+
+    /// Works on one task as far as it goes, then looks at the request.
+    async fn work(&self, id: RequestId, store: &StoreId, until: Timestamp) -> Result<(), Fault> {
+        let mut after = None;
+        if let Some(found) = self.workable(id, store).await? {
+            let locating = found.stage == TaskStage::Pending;
+            after = Some(Neighbours {
+                wave: found.wave,
+                locating,
+            });
+            self.work_through(id, store, until).await?;
+        }
+        self.advance(id, after, until).await
+    }
+
+    /// Works on a task until it is settled or blocked.
+    async fn work_through(
+        &self,
+        id: RequestId,
+        store: &StoreId,
+        until: Timestamp,
+    ) -> Result<(), Fault> {
+        let mut conflicts = 0;
+        loop {
+            let fault = match self.work_once(id, store, until).await {
+                Ok(Step::Again) => continue,
+                Ok(Step::Rest) => return Ok(()),
+                Err(fault) => fault,
+            };
+            match fault {
+                Fault::Conflict if conflicts < CONFLICTS => conflicts += 1,
+                Fault::Block(reason) => self.block(id, store, reason).await?,
+                Fault::Retry { ref detail, .. } if detail != TIME_OUT => {
+                    self.count_attempt(id, store).await?;
+                    return Err(fault);
+                }
+                Fault::Conflict | Fault::Retry { .. } | Fault::Reject { .. } => return Err(fault),
+            }
+        }
+    }
+
+    /// Makes one step of a task.
+    async fn work_once(
+        &self,
+        id: RequestId,
+        store: &StoreId,
+        until: Timestamp,
+    ) -> Result<Step, Fault> {
+        self.mind_the_time(until)?;
+        let Some((request, version)) = reading::request(&*self.ledger, id).await? else {
+            return Ok(Step::Rest);
+        };
+        let Some((task, task_version)) = reading::task(&*self.ledger, id, store).await? else {
+            return Ok(Step::Rest);
+        };
+        if !is_workable(&request, &task) {
+            return Ok(Step::Rest);
+        }
+        match task.stage {
+            TaskStage::Pending => self.locate(&request, task, task_version).await,
+            TaskStage::Located => self.begin(request, version, task, task_version).await,
+            TaskStage::Acting => self.act(&request, task, task_version).await,
+            TaskStage::Done | TaskStage::Exempt | TaskStage::Blocked(_) => Ok(Step::Rest),
+        }
+    }
+
+    async fn workable(&self, id: RequestId, store: &StoreId) -> Result<Option<Task>, Fault> {
+        let Some((request, _)) = reading::request(&*self.ledger, id).await? else {
+            return Ok(None);
+        };
+        if request.right != self.right() {
+            return Err(Fault::reject("this task belongs to another right"));
+        }
+        let found = reading::task(&*self.ledger, id, store).await?;
+        Ok(found.map(|(task, _)| task))
+    }
+
+    /// Commits that a task cannot go on.
+    async fn block(
+        &self,
+        id: RequestId,
+        store: &StoreId,
+        reason: BlockReason,
+    ) -> Result<(), Fault> {
+        let Some((mut task, version)) = reading::task(&*self.ledger, id, store).await? else {
+            return Ok(());
+        };
+        // Somebody else may have settled or blocked it meanwhile: then that stands.
+        let Ok(stage) = task.stage.after(TaskEvent::Blocked) else {
+            return Ok(());
+        };
+        let now = self.clock.now();
+        task.stage = stage;
+        task.attempts = 0;
+        task.block = Some(Block {
+            reason,
+            until: patience(reason).and_then(|wait| now.saturating_add(wait).ok()),
+            at: now,
+        });
+        tracing::warn!(request.id = %id, store.id = %store, block.reason = reason.code(), "task blocked");
+        self.replace_task(task, version).await
+    }
+
+    /// Counts a try without progress; the last one blocks the task instead.
+    async fn count_attempt(&self, id: RequestId, store: &StoreId) -> Result<(), Fault> {
+        let Some((mut task, version)) = reading::task(&*self.ledger, id, store).await? else {
+            return Ok(());
+        };
+        if task.attempts >= MAX_ATTEMPTS {
+            return self.block(id, store, BlockReason::RetriesExhausted).await;
+        }
+        task.attempts += 1;
+        match self.replace_task(task, version).await {
+            // Somebody made progress: that resets the count anyway.
+            Err(Fault::Conflict) => Ok(()),
+            done => done,
+        }
+    }
+
+    async fn replace_task(&self, task: Task, version: Version) -> Result<(), Fault> {
+        self.ledger
+            .commit(&[Write::Replace(Item::Task(task), version)])
+            .await
+    }
+
+    /// Stops between two commits when the time is nearly out; a continuation goes on.
+    fn mind_the_time(&self, until: Timestamp) -> Result<(), Fault> {
+        if self.clock.now() >= until {
+            return Err(Fault::Retry {
+                after_seconds: 0,
+                detail: TIME_OUT.to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    fn soon(&self, wait: SignedDuration) -> Option<Timestamp> {
+        self.clock.now().saturating_add(wait).ok()
+    }
+}
+
+/// Whether a task may be worked on, given where its request stands.
+fn is_workable(request: &Request, task: &Task) -> bool {
+    // Looking is allowed under a hold; touching is not.
+    let held = request.hold.is_some() && task.stage != TaskStage::Pending;
+    if request.ending.is_some() || held {
+        return false;
+    }
+    let released = request.partial_at.is_some();
+    match (request.stage, task.stage) {
+        (Stage::Locating, TaskStage::Pending)
+        | (Stage::Acting, TaskStage::Located | TaskStage::Acting) => true,
+        (Stage::Acting, TaskStage::Pending) => released,
+        (
+            Stage::Sealing(Outcome::Partial) | Stage::Closed(Outcome::Partial),
+            TaskStage::Pending | TaskStage::Located | TaskStage::Acting,
+        ) => task.amendment == Amendment::Owed,
+        (
+            Stage::Draft
+            | Stage::Accepted
+            | Stage::Locating
+            | Stage::Gated
+            | Stage::Acting
+            | Stage::Sealing(_)
+            | Stage::Closed(_),
+            TaskStage::Pending
+            | TaskStage::Located
+            | TaskStage::Acting
+            | TaskStage::Done
+            | TaskStage::Exempt
+            | TaskStage::Blocked(_),
+        ) => false,
+    }
+}
+
+/// How long a blocked task sleeps before it looks again by itself; none: until released.
+const fn patience(reason: BlockReason) -> Option<SignedDuration> {
+    match reason {
+        BlockReason::ArchiveTier | BlockReason::Locked => Some(SignedDuration::from_hours(24)),
+        BlockReason::DataArriving => Some(SignedDuration::from_hours(1)),
+        BlockReason::AccessDenied
+        | BlockReason::AwaitingAttestation
+        | BlockReason::ResidualMatches
+        | BlockReason::RetriesExhausted
+        | BlockReason::SchemaMismatch
+        | BlockReason::StoreGone
+        | BlockReason::TableFormat
+        | BlockReason::TooLarge
+        | BlockReason::UnsafeIdentifier
+        | BlockReason::UnsupportedStore
+        | BlockReason::UpstreamBlocked => None,
+    }
+}
+
+const TIME_OUT: &str = "time nearly out";
+const CONFLICTS: usize = 16;
+const MAX_ATTEMPTS: u8 = 25;

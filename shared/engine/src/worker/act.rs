@@ -1,0 +1,229 @@
+//! Acting: the effects on what the manifest lists, part by part, under the hold and the versions.
+//!
+//! Effects are idempotent, so a part may run again after a crash. What was touched is written into
+//! the vault as keyed evidence, first write wins, and the counts are taken from what stands there.
+
+use futures::future::try_join_all;
+use quittance_core::data_map::{DeletionRule, Store};
+use quittance_core::digest::HmacKey;
+use quittance_core::fault::{BlockReason, Fault};
+use quittance_core::manifest::{Locator, Match, Part};
+use quittance_core::outcome::{Attested, Exemption};
+use quittance_core::plan;
+use quittance_core::request::{Request, Right};
+use quittance_core::task::{Located, Task, TaskEvent};
+use serde::{Deserialize, Serialize};
+
+use super::{Hand, Step, Worker};
+use crate::ledger::{Item, Key, Version, Write};
+use crate::papers::{parse_json, to_json};
+use crate::ports::{Effect, Question};
+use crate::vault;
+
+/// The evidence of one part: what was touched, in manifest order, by keyed name.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Touched {
+    v: u8,
+    pub(super) leaves: Vec<quittance_core::digest::Tag>,
+}
+
+impl Worker {
+    /// Commits `Located → Acting`, the request's first effect, and that nothing holds or ends it.
+    /// Whoever loses this commit (a hold, a revocation) finds out here, before any effect.
+    pub(super) async fn begin(
+        &self,
+        request: Request,
+        version: Version,
+        mut task: Task,
+        task_version: Version,
+    ) -> Result<Step, Fault> {
+        let map = self.map.clone();
+        let store = map
+            .store(&task.store)
+            .ok_or(Fault::Block(BlockReason::StoreGone))?;
+        if plan::is_retained(store, self.right()) {
+            return self.exempt(&request, store, task, task_version).await;
+        }
+        task.stage = stage_after(&task, TaskEvent::ActingBegun)?;
+        task.cursor = 0;
+        let guard = if request.first_effect_at.is_none() {
+            let first = Request {
+                first_effect_at: Some(self.clock.now()),
+                ..request
+            };
+            Write::Replace(Item::Request(first), version)
+        } else {
+            Write::Check(Key::Request(request.id), version)
+        };
+        self.ledger
+            .commit(&[guard, Write::Replace(Item::Task(task), task_version)])
+            .await?;
+        Ok(Step::Again)
+    }
+
+    /// Makes the effects of one part, or looks back when all parts of the round are done.
+    pub(super) async fn act(
+        &self,
+        request: &Request,
+        mut task: Task,
+        version: Version,
+    ) -> Result<Step, Fault> {
+        let map = self.map.clone();
+        let store = map
+            .store(&task.store)
+            .ok_or(Fault::Block(BlockReason::StoreGone))?;
+        let papers = self.papers(request).await?;
+        if plan::is_attested(store) {
+            return self.attested(&papers.evidence_key, task, version).await;
+        }
+        let known = self.identifiers_below(request, &papers, task.wave).await?;
+        let question = Question {
+            store,
+            identifiers: &known,
+            right: self.right(),
+        };
+        if task.cursor >= located(&task)?.parts && task.round == 1 {
+            return self.look_back(question, task, version).await;
+        }
+        let part = self.manifest_part(&task, task.round, task.cursor).await?;
+        let touched = self
+            .touch(question, &papers.evidence_key, &task, &part)
+            .await?;
+        let count = u64::try_from(touched.leaves.len()).unwrap_or(u64::MAX);
+        let outcome = &mut task.outcome;
+        outcome.evidence_count += count;
+        match (&self.hand, &store.deletion) {
+            (Hand::Copy, _) => outcome.exported += count,
+            (Hand::Flag(_), _) => outcome.flagged += count,
+            (Hand::Erase(_), DeletionRule::Redact { .. }) => outcome.redacted += count,
+            (Hand::Erase(_), DeletionRule::DeleteItem | DeletionRule::Retain { .. }) => {
+                outcome.deleted += count;
+            }
+        }
+        task.cursor += 1;
+        task.attempts = 0;
+        if task.round > 1 && part.next.is_none() {
+            return self.look_back(question, task, version).await;
+        }
+        self.replace_task(task, version).await?;
+        Ok(Step::Again)
+    }
+
+    /// Touches everything a part lists and keeps the evidence.
+    async fn touch(
+        &self,
+        question: Question<'_>,
+        key: &HmacKey,
+        task: &Task,
+        part: &Part,
+    ) -> Result<Touched, Fault> {
+        let effects: Vec<Effect> = match &self.hand {
+            Hand::Copy => self.collect(question, task, part).await?,
+            Hand::Erase(_) | Hand::Flag(_) => {
+                let mut effects = Vec::with_capacity(part.matches.len());
+                for some in part.matches.chunks(EFFECTS_AT_ONCE) {
+                    let mut running = Vec::with_capacity(some.len());
+                    for found in some {
+                        running.push(self.effect(question, found));
+                    }
+                    effects.extend(try_join_all(running).await?);
+                }
+                effects
+            }
+        };
+        let leaves = part
+            .matches
+            .iter()
+            .zip(effects)
+            .filter(|(_, effect)| *effect != Effect::NotTheirs)
+            .map(|(found, _)| evidence_leaf(key, self.right(), task, &found.locator))
+            .collect();
+        let name = vault::evidence_part(&task.store, task.round, part.part);
+        let touched = to_json(&Touched { v: 1, leaves })?;
+        parse_json(&self.vault.keep(task.request, &name, &touched).await?)
+    }
+
+    async fn effect(&self, question: Question<'_>, found: &Match) -> Result<Effect, Fault> {
+        match &self.hand {
+            _ if found.settled => Ok(Effect::Already),
+            Hand::Copy => Ok(Effect::Already),
+            Hand::Erase(eraser) => eraser.erase(question, &found.locator).await,
+            Hand::Flag(flagger) => flagger.flag(question, &found.locator).await,
+        }
+    }
+
+    /// Settles a store that the law makes us keep: located and counted, never touched.
+    async fn exempt(
+        &self,
+        request: &Request,
+        store: &Store,
+        mut task: Task,
+        version: Version,
+    ) -> Result<Step, Fault> {
+        if let DeletionRule::Retain { basis, until } = &store.deletion {
+            let from = request.accepted_at.unwrap_or(request.submitted_at);
+            task.outcome.exempt = Some(Exemption {
+                reason: basis.as_str().to_owned(),
+                count: task.outcome.matched,
+                until: until.ends_at(from),
+            });
+        }
+        task.stage = stage_after(&task, TaskEvent::Exempted)?;
+        task.attempts = 0;
+        self.replace_task(task, version).await?;
+        Ok(Step::Again)
+    }
+
+    /// Settles a store outside AWS, once its team has signed for it.
+    async fn attested(
+        &self,
+        key: &HmacKey,
+        mut task: Task,
+        version: Version,
+    ) -> Result<Step, Fault> {
+        let name = vault::attestation(&task.store);
+        let Some(statement) = self.vault.read(task.request, &name).await? else {
+            return Err(Fault::Block(BlockReason::AwaitingAttestation));
+        };
+        task.outcome.attested = Some(Attested {
+            statement: key.tag("dsr-attestation/v1", &[&statement]),
+            at: self.clock.now(),
+        });
+        task.stage = stage_after(&task, TaskEvent::Done)?;
+        self.replace_task(task, version).await?;
+        Ok(Step::Again)
+    }
+}
+
+/// The keyed name of one touched thing: one leaf of the evidence tree.
+pub(super) fn evidence_leaf(
+    key: &HmacKey,
+    right: Right,
+    task: &Task,
+    locator: &Locator,
+) -> quittance_core::digest::Tag {
+    let parts: [&[u8]; 3] = [
+        right.name().as_bytes(),
+        task.store.as_str().as_bytes(),
+        &locator.evidence_bytes(),
+    ];
+    key.tag("dsr-evidence/v1", &parts)
+}
+
+pub(super) fn stage_after(
+    task: &Task,
+    event: TaskEvent,
+) -> Result<quittance_core::task::TaskStage, Fault> {
+    task.stage
+        .after(event)
+        .map_err(|illegal| Fault::reject(illegal.to_string()))
+}
+
+pub(super) fn located(task: &Task) -> Result<&Located, Fault> {
+    task.located
+        .as_ref()
+        .ok_or_else(|| Fault::reject("a task acts that was never located"))
+}
+
+/// How many effects of one part are in flight.
+const EFFECTS_AT_ONCE: usize = 8;

@@ -1,0 +1,343 @@
+//! Sealing: the answer first, then the statement of what was done, in the outbox.
+//!
+//! A log that is down never makes an answer late: `responded_at` is committed before the statement,
+//! and the statement waits for the acceptance leaf it points back to.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use quittance_core::digest::Digest;
+use quittance_core::fault::Fault;
+use quittance_core::id::LeafId;
+use quittance_core::message::Message;
+use quittance_core::request::{Event, Happening, Outcome, Request, Right};
+use quittance_core::subject::suppression_token;
+use quittance_core::task::{Amendment, Task, TaskStage};
+
+use super::collect::Disclosed;
+use super::{Step, Worker, is_workable};
+use crate::change::Change;
+use crate::keys::TagKeys;
+use crate::ledger::{Item, Key, Leaf, Listing, OutboxRow, Sequenced, Suppression, Version, Write};
+use crate::papers::{Papers, parse_json, to_json};
+use crate::ports::Mail;
+use crate::{mails, reading, sequencer, statement, vault};
+
+impl Worker {
+    /// Answers the person, then seals the outcome.
+    pub(super) async fn settle(
+        &self,
+        request: Request,
+        version: Version,
+        tasks: &[Task],
+        outcome: Outcome,
+    ) -> Result<Step, Fault> {
+        let effective = matches!(outcome, Outcome::Completed | Outcome::Partial);
+        if effective && self.suppresses() && request.first_effect_at.is_none() {
+            // A suppression entry is an effect: from this commit on revoking is too late.
+            let mut change = Change::new(request, version);
+            change.request.first_effect_at = Some(self.clock.now());
+            change.commit(&*self.ledger).await?;
+            return Ok(Step::Again);
+        }
+        let papers = self.papers(&request).await?;
+        if request.responded_at.is_none() {
+            if effective {
+                self.suppress(&papers, tasks).await?;
+                if self.right() == Right::Access {
+                    self.disclose(&request, tasks).await?;
+                }
+            }
+            return self.answer(request, version, &papers, outcome).await;
+        }
+        let leaf = reading::leaf(&*self.ledger, LeafId::Acceptance(request.id)).await?;
+        let Some(accepted) = leaf.and_then(|leaf| leaf.sequenced) else {
+            self.queues
+                .send(self.right(), &Message::Statements, 0)
+                .await?;
+            return Ok(Step::Rest);
+        };
+        self.seal(request, version, tasks, outcome, &accepted).await
+    }
+
+    /// Sends the answer and commits that it was sent. Sent twice after a crash, it is one mail.
+    async fn answer(
+        &self,
+        request: Request,
+        version: Version,
+        papers: &Papers,
+        outcome: Outcome,
+    ) -> Result<Step, Fault> {
+        if let Some(mail) = mails::answer(&request, outcome, papers) {
+            self.send_mail(&mail).await?;
+        }
+        let now = self.clock.now();
+        let mut change = Change::new(request, version);
+        change.request.responded_at = Some(now);
+        change.note(now, Happening::Responded(outcome));
+        change.commit(&*self.ledger).await?;
+        Ok(Step::Again)
+    }
+
+    /// Commits the outcome: stage, leaf, outbox row, and the end of the open-request entries.
+    async fn seal(
+        &self,
+        request: Request,
+        version: Version,
+        tasks: &[Task],
+        outcome: Outcome,
+        accepted: &Sequenced,
+    ) -> Result<Step, Fault> {
+        let disclosed = self.disclosed(&request, outcome).await?;
+        let bytes = statement::outcome(&statement::Sealed {
+            request: &request,
+            tasks,
+            map: &self.map,
+            outcome,
+            accepted,
+            disclosed: disclosed.map(|d| (d.bytes, d.manifest)),
+            handler: &self.handler,
+            completed_at: self.clock.now(),
+            nonce: self.clock.random(),
+        })?;
+        let now = self.clock.now();
+        let mut change = Change::new(request, version);
+        change.go(Event::Settled(outcome))?;
+        change.request.wake_at = self.soon(SignedDuration::from_secs(60));
+        let leaf = LeafId::Outcome(change.request.id);
+        self.put_leaf(&mut change, leaf, &bytes, now).await?;
+        for write in self.no_longer_open(&change.request).await? {
+            change.also(write);
+        }
+        let request = change.request.clone();
+        change.commit(&*self.ledger).await?;
+        // From here on there is one outcome, for ever; the messages that follow only save time.
+        self.queues
+            .send(self.right(), &Message::Statements, 0)
+            .await?;
+        self.let_others_go_on(&request).await?;
+        Ok(Step::Rest)
+    }
+
+    async fn put_leaf(
+        &self,
+        change: &mut Change,
+        leaf: LeafId,
+        bytes: &[u8],
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let digest = Digest::of(bytes);
+        self.evidence
+            .keep(&sequencer::paths::statement(&digest), bytes)
+            .await?;
+        let item = Leaf {
+            id: leaf,
+            statement: digest,
+            sequenced: None,
+        };
+        change.also(Write::Create(Item::Leaf(item)));
+        let row = OutboxRow {
+            leaf,
+            at: now,
+            statement: digest,
+        };
+        change.also(Write::Create(Item::Outbox(row)));
+        Ok(())
+    }
+
+    /// Deletes the entries by which the subject's open requests are found.
+    async fn no_longer_open(&self, request: &Request) -> Result<Vec<Write>, Fault> {
+        let mut writes = Vec::new();
+        for tag in &request.subject_tags {
+            let key = Key::Subject(*tag, request.id);
+            if let Some(stored) = self.ledger.load(&key).await? {
+                writes.push(Write::Delete(key, stored.version));
+            }
+        }
+        Ok(writes)
+    }
+
+    /// A deletion may wait for this access request's answer: wake it.
+    async fn let_others_go_on(&self, request: &Request) -> Result<(), Fault> {
+        if self.right() != Right::Access {
+            return Ok(());
+        }
+        let mut waiting = BTreeMap::new();
+        for tag in &request.subject_tags {
+            for stored in reading::everything(&*self.ledger, &Listing::OpenOf(*tag)).await? {
+                if let Item::Subject(entry) = stored.item {
+                    waiting.insert(entry.request, entry.right);
+                }
+            }
+        }
+        for (id, right) in waiting {
+            self.queues.send(right, &Message::Request { id }, 0).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the right puts identifiers on the suppression list: opted out, or to stay deleted
+    /// (11 CCR 7022 lets a business keep what it needs to ensure that).
+    fn suppresses(&self) -> bool {
+        match self.right() {
+            Right::Access => false,
+            Right::Deletion | Right::OptOut => true,
+        }
+    }
+
+    async fn suppress(&self, papers: &Papers, tasks: &[Task]) -> Result<(), Fault> {
+        if !self.suppresses() {
+            return Ok(());
+        }
+        let right = self.right();
+        for (kind, value) in self.all_identifiers(papers, tasks).await?.iter() {
+            let token = suppression_token(&self.keys.suppression, kind, value);
+            if self
+                .ledger
+                .load(&Key::Suppression(right, token))
+                .await?
+                .is_some()
+            {
+                continue;
+            }
+            let entry = Suppression {
+                token,
+                right,
+                since: self.clock.now(),
+                key_version: TagKeys::SUPPRESSION_VERSION,
+            };
+            match self
+                .ledger
+                .commit(&[Write::Create(Item::Suppression(entry))])
+                .await
+            {
+                // Another request of the same subject put it there: it is there.
+                Ok(()) | Err(Fault::Conflict) => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(())
+    }
+
+    /// Composes the export and keeps what the receipt says about it.
+    async fn disclose(&self, request: &Request, tasks: &[Task]) -> Result<(), Fault> {
+        let disclosed = self.compose(request, tasks).await?;
+        self.vault
+            .keep(request.id, vault::DISCLOSED, &to_json(&disclosed)?)
+            .await?;
+        Ok(())
+    }
+
+    async fn disclosed(
+        &self,
+        request: &Request,
+        outcome: Outcome,
+    ) -> Result<Option<Disclosed>, Fault> {
+        let effective = matches!(outcome, Outcome::Completed | Outcome::Partial);
+        if self.right() != Right::Access || !effective {
+            return Ok(None);
+        }
+        let bytes = self.vault.read(request.id, vault::DISCLOSED).await?;
+        bytes.map(|bytes| parse_json(&bytes)).transpose()
+    }
+
+    /// Works on what was released after sealing, and tells it in amendments.
+    pub(super) async fn amend(
+        &self,
+        request: &Request,
+        version: Version,
+        until: Timestamp,
+    ) -> Result<Step, Fault> {
+        let found = reading::tasks(&*self.ledger, request.id).await?;
+        let owed = found
+            .iter()
+            .filter(|(task, _)| task.amendment == Amendment::Owed);
+        for (task, task_version) in owed {
+            if is_workable(request, task) {
+                if self.right() == Right::OptOut {
+                    self.work_through(request.id, &task.store, until).await?;
+                    return Ok(Step::Again);
+                }
+                let message = Message::Task {
+                    id: request.id,
+                    store: task.store.clone(),
+                };
+                self.queues.send(self.right(), &message, 0).await?;
+            } else if matches!(task.stage, TaskStage::Done | TaskStage::Exempt) {
+                return self
+                    .amend_one(request, version, &found, task, *task_version)
+                    .await;
+            }
+        }
+        Ok(Step::Rest)
+    }
+
+    async fn amend_one(
+        &self,
+        request: &Request,
+        version: Version,
+        found: &[(Task, Version)],
+        task: &Task,
+        task_version: Version,
+    ) -> Result<Step, Fault> {
+        let leaf = reading::leaf(&*self.ledger, LeafId::Outcome(request.id)).await?;
+        let Some(outcome_leaf) = leaf.and_then(|leaf| leaf.sequenced) else {
+            self.queues
+                .send(self.right(), &Message::Statements, 0)
+                .await?;
+            return Ok(Step::Rest);
+        };
+        let leaf = reading::leaf(&*self.ledger, LeafId::Acceptance(request.id)).await?;
+        let Some(accepted) = leaf.and_then(|leaf| leaf.sequenced) else {
+            return Ok(Step::Rest);
+        };
+        let tasks: Vec<Task> = found.iter().map(|(task, _)| task.clone()).collect();
+        let blocked = tasks.iter().any(|task| !task.stage.is_settled());
+        let outcome = if blocked {
+            Outcome::Partial
+        } else {
+            Outcome::Completed
+        };
+        let disclosed = self.disclosed(request, outcome).await?;
+        let bytes = statement::amendment(
+            &statement::Sealed {
+                request,
+                tasks: &tasks,
+                map: &self.map,
+                outcome,
+                accepted: &accepted,
+                disclosed: disclosed.map(|d| (d.bytes, d.manifest)),
+                handler: &self.handler,
+                completed_at: self.clock.now(),
+                nonce: self.clock.random(),
+            },
+            outcome_leaf.index,
+        )?;
+        let mut change = Change::new(request.clone(), version);
+        change.request.amendments += 1;
+        let leaf = LeafId::Amendment(request.id, change.request.amendments);
+        self.put_leaf(&mut change, leaf, &bytes, self.clock.now())
+            .await?;
+        let told = Task {
+            amendment: Amendment::Made,
+            ..task.clone()
+        };
+        change.also(Write::Replace(Item::Task(told), task_version));
+        change.commit(&*self.ledger).await?;
+        self.queues
+            .send(self.right(), &Message::Statements, 0)
+            .await?;
+        Ok(Step::Again)
+    }
+
+    /// Sends a mail; an address that refuses it for good must not stop a deletion.
+    pub(super) async fn send_mail(&self, mail: &Mail) -> Result<(), Fault> {
+        match self.mailer.send(mail).await {
+            Err(fault @ (Fault::Reject { .. } | Fault::Block(_))) => {
+                tracing::warn!(fault = %fault, "a mail was refused for good");
+                Ok(())
+            }
+            sent => sent,
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! One step of a request: what its stage asks for, ending in one commit.
+
+use jiff::{SignedDuration, Timestamp};
+use quittance_core::fault::{BlockReason, Fault};
+use quittance_core::id::{LeafId, RequestId, StoreId};
+use quittance_core::message::Message;
+use quittance_core::plan::{self, Next};
+use quittance_core::request::{Event, Happening, Outcome, Plan, Request, Right, Stage};
+use quittance_core::task::{Task, TaskEvent};
+
+use super::gate::SOON;
+use super::{Neighbours, Step, Worker};
+use crate::change::Change;
+use crate::ledger::{Item, Version, Write};
+use crate::{mails, reading, vault};
+
+impl Worker {
+    /// Makes the next step of a request.
+    pub(super) async fn step(
+        &self,
+        id: RequestId,
+        after: Option<Neighbours>,
+        until: Timestamp,
+    ) -> Result<Step, Fault> {
+        let Some((request, version)) = reading::request(&*self.ledger, id).await? else {
+            return Ok(Step::Rest);
+        };
+        if request.right != self.right() {
+            return Err(Fault::reject("this request belongs to another right"));
+        }
+        if let Some(ending) = request.ending {
+            return match request.stage {
+                Stage::Accepted | Stage::Locating | Stage::Gated | Stage::Acting => {
+                    self.settle(request, version, &[], ending.outcome()).await
+                }
+                Stage::Sealing(_) => self.close(request, version).await,
+                Stage::Draft | Stage::Closed(_) => Ok(Step::Rest),
+            };
+        }
+        match request.stage {
+            Stage::Draft => Ok(Step::Rest),
+            Stage::Accepted => self.plan(request, version).await,
+            Stage::Locating => self.locating(request, version, after, until).await,
+            Stage::Gated => self.gate(request, version).await,
+            Stage::Acting => self.acting(request, version, after, until).await,
+            Stage::Sealing(_) => match self.amend(&request, version, until).await? {
+                Step::Again => Ok(Step::Again),
+                Step::Rest => self.close(request, version).await,
+            },
+            Stage::Closed(_) => self.amend(&request, version, until).await,
+        }
+    }
+
+    /// Makes the plan. Its tasks are derivable, so this one commit is enough to begin.
+    async fn plan(&self, request: Request, version: Version) -> Result<Step, Fault> {
+        let papers = self.papers(&request).await?;
+        if let Some(mail) = mails::acknowledgement(&request, &papers, &self.map.controller) {
+            self.send_mail(&mail).await?;
+        }
+        let mut change = Change::new(request, version);
+        change.go(Event::Planned)?;
+        self.pin_map(&mut change);
+        change.commit(&*self.ledger).await?;
+        Ok(Step::Again)
+    }
+
+    fn pin_map(&self, change: &mut Change) {
+        let data_map = self.map.digest();
+        let stores = u32::try_from(self.map.stores.len()).unwrap_or(u32::MAX);
+        change.request.plan = Some(Plan {
+            data_map,
+            stores,
+            digest: None,
+        });
+        change.request.gate = None;
+        change.request.wake_at = self.soon(SOON);
+        change.note(self.clock.now(), Happening::Planned(data_map));
+    }
+
+    /// Goes up the waves until everything is located.
+    async fn locating(
+        &self,
+        request: Request,
+        version: Version,
+        after: Option<Neighbours>,
+        until: Timestamp,
+    ) -> Result<Step, Fault> {
+        if request.plan.as_ref().map(|plan| plan.data_map) != Some(self.map.digest()) {
+            let mut change = Change::new(request, version);
+            self.pin_map(&mut change);
+            change.commit(&*self.ledger).await?;
+            return Ok(Step::Again);
+        }
+        let found = reading::tasks(&*self.ledger, request.id).await?;
+        if self.create_missing(&request, &found).await? || self.wake_blocked(&found).await? {
+            return Ok(Step::Again);
+        }
+        let tasks: Vec<Task> = found.iter().map(|(task, _)| task.clone()).collect();
+        let give_up = request.partial_at.is_some();
+        if give_up && self.cut_off(&found).await? {
+            return Ok(Step::Again);
+        }
+        match plan::next_to_locate(&tasks, give_up) {
+            Next::AllLocated | Next::AllSettled => self.located(request, version, &tasks).await,
+            Next::Locate(stores) | Next::Act(stores) => {
+                self.set_going(&request, &tasks, stores, after, until).await
+            }
+            Next::Wait => self.wait(request, version, &tasks).await,
+        }
+    }
+
+    /// Goes down the waves until everything is settled.
+    async fn acting(
+        &self,
+        request: Request,
+        version: Version,
+        after: Option<Neighbours>,
+        until: Timestamp,
+    ) -> Result<Step, Fault> {
+        if request.hold.is_some() {
+            return self.wait(request, version, &[]).await;
+        }
+        let found = reading::tasks(&*self.ledger, request.id).await?;
+        if self.wake_blocked(&found).await? {
+            return Ok(Step::Again);
+        }
+        let tasks: Vec<Task> = found.into_iter().map(|(task, _)| task).collect();
+        let give_up = request.partial_at.is_some();
+        match plan::next_to_act(&tasks, give_up) {
+            Next::Act(stores) | Next::Locate(stores) => {
+                self.set_going(&request, &tasks, stores, after, until).await
+            }
+            Next::Wait => self.wait(request, version, &tasks).await,
+            Next::AllSettled | Next::AllLocated => {
+                let known = |id: &StoreId| tasks.iter().any(|task| task.store == *id);
+                if self.map.stores.iter().any(|store| !known(&store.id)) {
+                    // The data map gained stores since the plan: they are located and gated too.
+                    let mut change = Change::new(request, version);
+                    change.go(Event::Replanned)?;
+                    self.pin_map(&mut change);
+                    change.commit(&*self.ledger).await?;
+                    return Ok(Step::Again);
+                }
+                let partial = tasks.iter().any(|task| task.stage.is_blocked());
+                let outcome = if partial {
+                    Outcome::Partial
+                } else {
+                    Outcome::Completed
+                };
+                self.settle(request, version, &tasks, outcome).await
+            }
+        }
+    }
+
+    /// Sends the tasks on their way; an opt-out works them off here, in one invocation.
+    async fn set_going(
+        &self,
+        request: &Request,
+        tasks: &[Task],
+        stores: Vec<StoreId>,
+        after: Option<Neighbours>,
+        until: Timestamp,
+    ) -> Result<Step, Fault> {
+        if self.right() == Right::OptOut {
+            for store in &stores {
+                self.work_through(request.id, store, until).await?;
+            }
+            return Ok(Step::Again);
+        }
+        let first = tasks.iter().find(|task| stores.contains(&task.store));
+        let locating = request.stage == Stage::Locating;
+        let ours = first.map(|task| Neighbours {
+            wave: task.wave,
+            locating,
+        });
+        if ours.is_some() && ours == after {
+            // Neighbours of the task just worked on were announced with it.
+            return Ok(Step::Rest);
+        }
+        for store in stores {
+            let message = Message::Task {
+                id: request.id,
+                store,
+            };
+            self.queues.send(self.right(), &message, 0).await?;
+        }
+        Ok(Step::Rest)
+    }
+
+    /// Puts the tasks of stores that have none; whoever puts one first, it is the same.
+    async fn create_missing(
+        &self,
+        request: &Request,
+        found: &[(Task, Version)],
+    ) -> Result<bool, Fault> {
+        let missing: Vec<Write> = self
+            .map
+            .stores
+            .iter()
+            .filter(|store| !found.iter().any(|(task, _)| task.store == store.id))
+            .map(|store| plan::task(&self.map, store, request.id, self.right()))
+            .map(|task| Write::Create(Item::Task(task)))
+            .collect();
+        for chunk in missing.chunks(crate::ledger::MAX_WRITES) {
+            self.ledger.commit(chunk).await?;
+        }
+        Ok(!missing.is_empty())
+    }
+
+    /// Lets blocked tasks go on whose time has come.
+    async fn wake_blocked(&self, found: &[(Task, Version)]) -> Result<bool, Fault> {
+        let now = self.clock.now();
+        let mut woken = false;
+        for (task, version) in found {
+            let Some(block) = &task.block else { continue };
+            let due = block.until.is_some_and(|at| at <= now);
+            // An attestation may have come between looking for it and committing the block.
+            let attested = block.reason == BlockReason::AwaitingAttestation
+                && self
+                    .vault
+                    .read(task.request, &vault::attestation(&task.store))
+                    .await?
+                    .is_some();
+            let mut task = task.clone();
+            if (due || attested) && plan::release(&mut task) {
+                self.replace_task(task, *version).await?;
+                woken = true;
+            }
+        }
+        Ok(woken)
+    }
+
+    /// Blocks what can no longer be located properly once a yielding store is given up on.
+    async fn cut_off(&self, found: &[(Task, Version)]) -> Result<bool, Fault> {
+        let tasks: Vec<Task> = found.iter().map(|(task, _)| task.clone()).collect();
+        let cut = plan::cut_off(&self.map, &tasks);
+        for store in &cut {
+            let Some(task) = tasks.iter().find(|task| task.store == *store) else {
+                continue;
+            };
+            if task.stage.after(TaskEvent::Blocked).is_ok() {
+                self.block(task.request, store, BlockReason::UpstreamBlocked)
+                    .await?;
+            }
+        }
+        Ok(!cut.is_empty())
+    }
+
+    /// Rests until the next date, or until the clock looks again.
+    async fn wait(
+        &self,
+        request: Request,
+        version: Version,
+        tasks: &[Task],
+    ) -> Result<Step, Fault> {
+        let patient = self.soon(PATIENT);
+        let wake_at = plan::next_release(tasks).into_iter().chain(patient).min();
+        // The clock moves the hour on with each look; only an earlier date is worth a commit.
+        if wake_at < request.wake_at || request.wake_at.is_some_and(|at| at <= self.clock.now()) {
+            let mut change = Change::new(request, version);
+            change.request.wake_at = wake_at;
+            change.commit(&*self.ledger).await?;
+        }
+        Ok(Step::Rest)
+    }
+
+    /// Closes a sealing request once its receipt is stored.
+    async fn close(&self, request: Request, version: Version) -> Result<Step, Fault> {
+        let leaf = LeafId::Outcome(request.id);
+        let sequenced = reading::leaf(&*self.ledger, leaf)
+            .await?
+            .and_then(|leaf| leaf.sequenced);
+        let receipt = match sequenced {
+            Some(_) => {
+                self.evidence
+                    .read(&crate::sequencer::paths::receipt(&leaf))
+                    .await?
+            }
+            None => None,
+        };
+        if receipt.is_none() {
+            self.queues
+                .send(self.right(), &Message::Statements, 0)
+                .await?;
+            return Ok(Step::Rest);
+        }
+        let now = self.clock.now();
+        let mut change = Change::new(request, version);
+        change.go(Event::Sealed)?;
+        change.request.closed_at = Some(now);
+        change.request.wake_at = now.saturating_add(KEEP_AFTER_CLOSE).ok();
+        change.commit(&*self.ledger).await?;
+        Ok(Step::Again)
+    }
+}
+
+const PATIENT: SignedDuration = SignedDuration::from_hours(1);
+/// How long identifiers, manifests and exports outlive the request (ARCHITECTURE, retention).
+pub(crate) const KEEP_AFTER_CLOSE: SignedDuration = SignedDuration::from_hours(24 * 30);
