@@ -1,0 +1,421 @@
+//! What an effect wants of an item, and the update that gets it there.
+//!
+//! Pure: an item as read and a list of changes give one update expression and the conditions under
+//! which it is still right. Nothing here talks to DynamoDB.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use quittance_core::data_map::{DeletionRule, Mask, OptOutRule, ScalarValue, Segment, Store};
+use quittance_core::fault::{BlockReason, Fault};
+use quittance_core::request::Right;
+
+use super::expression::Bindings;
+use super::path::{self, Step};
+use super::value::{self, Attributes};
+
+/// What a right wants of an item.
+#[derive(Clone, PartialEq)]
+pub(super) enum Aim {
+    /// That it is gone.
+    Delete,
+    /// That these fields are so.
+    Change(Vec<Change>),
+    /// Nothing.
+    Keep,
+}
+
+/// What a field is to be.
+#[derive(Clone, PartialEq)]
+pub(super) struct Change {
+    pub(super) path: Vec<Segment>,
+    to: To,
+}
+
+#[derive(Clone, PartialEq)]
+enum To {
+    /// Gone.
+    Nothing,
+    /// This, where the field exists.
+    Mask(AttributeValue),
+    /// This, also where the field does not exist yet.
+    Value(AttributeValue),
+}
+
+/// One update: its expression, and what must hold.
+pub(super) struct Update {
+    pub(super) expression: String,
+    pub(super) conditions: Vec<String>,
+    /// Whether it does everything that was open.
+    pub(super) is_whole: bool,
+}
+
+impl Aim {
+    /// Reads from the data map what a right wants.
+    pub(super) fn of(store: &Store, right: Right) -> Self {
+        match (right, &store.deletion, &store.opt_out) {
+            (Right::Deletion, DeletionRule::DeleteItem, _) => Self::Delete,
+            (Right::Deletion, DeletionRule::Redact(masks), _) => Self::Change(
+                masks
+                    .iter()
+                    .map(|(path, mask)| Change::mask(path.segments(), *mask))
+                    .collect(),
+            ),
+            (Right::OptOut, _, OptOutRule::Set(flags)) => Self::Change(
+                flags
+                    .iter()
+                    .map(|(path, flag)| Change::flag(path.segments(), flag))
+                    .collect(),
+            ),
+            (Right::Access, _, _)
+            | (Right::Deletion, DeletionRule::Retain { .. }, _)
+            | (Right::OptOut, _, OptOutRule::Attest | OptOutRule::NoFlag) => Self::Keep,
+        }
+    }
+
+    /// Whether the item is what this wants already.
+    pub(super) fn is_met(&self, item: &Attributes) -> bool {
+        match self {
+            Self::Change(changes) => changes.iter().all(|change| change.is_made(item)),
+            Self::Delete | Self::Keep => false,
+        }
+    }
+}
+
+impl Change {
+    fn mask(path: &[Segment], mask: Mask) -> Self {
+        let to = match mask {
+            Mask::Fixed => To::Mask(AttributeValue::S(Mask::TEXT.to_owned())),
+            Mask::Null => To::Mask(AttributeValue::Null(true)),
+            // Taking an element out would move the next one to its position, and then that one...
+            Mask::Remove if matches!(path.last(), Some(Segment::At(_))) => {
+                To::Mask(AttributeValue::Null(true))
+            }
+            Mask::Remove => To::Nothing,
+        };
+        Self {
+            path: path.to_vec(),
+            to,
+        }
+    }
+
+    fn flag(path: &[Segment], flag: &ScalarValue) -> Self {
+        let value = match flag {
+            ScalarValue::Boolean(truth) => AttributeValue::Bool(*truth),
+            ScalarValue::Integer(number) => AttributeValue::N(number.to_string()),
+            ScalarValue::Text(text) => AttributeValue::S(text.clone()),
+        };
+        Self {
+            path: path.to_vec(),
+            to: To::Value(value),
+        }
+    }
+
+    /// Whether the item is as this change wants it.
+    pub(super) fn is_made(&self, item: &Attributes) -> bool {
+        self.open(item).is_empty()
+    }
+
+    /// Lists the places that are not as they should be.
+    fn open(&self, item: &Attributes) -> Vec<Vec<Step>> {
+        let places = match &self.to {
+            To::Nothing | To::Mask(_) => path::places(item, &self.path),
+            To::Value(_) => self.landing(item),
+        };
+        let is_open = |place: &Vec<Step>| match &self.to {
+            To::Nothing => true,
+            To::Mask(wanted) | To::Value(wanted) => {
+                path::look(item, place).is_none_or(|found| !value::equal(found, wanted))
+            }
+        };
+        places.into_iter().filter(is_open).collect()
+    }
+
+    /// Lists where the value belongs, there or not: below every parent that exists, or, when a path
+    /// without lists has no parent yet, at the path itself.
+    fn landing(&self, item: &Attributes) -> Vec<Vec<Step>> {
+        let Some((Segment::Name(last), parents)) = self.path.split_last() else {
+            return path::places(item, &self.path);
+        };
+        let below: Vec<Vec<Step>> = path::places(item, parents)
+            .iter()
+            .map(|parent| path::joined(parent, Step::Name(last.clone())))
+            .collect();
+        if !below.is_empty() {
+            return below;
+        }
+        let plain: Option<Vec<Step>> = self
+            .path
+            .iter()
+            .map(|segment| match segment {
+                Segment::Name(name) => Some(Step::Name(name.clone())),
+                Segment::At(_) | Segment::Each => None,
+            })
+            .collect();
+        plain.into_iter().collect()
+    }
+}
+
+/// Plans the next update; none when everything is as it should be.
+///
+/// # Errors
+/// A field stands where the data map expects a map: `SchemaMismatch`.
+pub(super) fn plan(
+    item: &Attributes,
+    changes: &[Change],
+    bindings: &mut Bindings,
+) -> Result<Option<Update>, Fault> {
+    let mut open: Vec<(Vec<Step>, &To)> = changes
+        .iter()
+        .flat_map(|change| {
+            change
+                .open(item)
+                .into_iter()
+                .map(|place| (place, &change.to))
+        })
+        .collect();
+    if open.is_empty() {
+        return Ok(None);
+    }
+    let is_whole = open.len() <= PLACES_PER_UPDATE;
+    open.truncate(PLACES_PER_UPDATE);
+    let mut parts = Parts::default();
+    for (place, to) in open {
+        parts.add(item, &place, to, bindings)?;
+    }
+    Ok(Some(parts.finish(bindings, is_whole)))
+}
+
+#[derive(Default)]
+struct Parts {
+    sets: Vec<String>,
+    removes: Vec<String>,
+    conditions: BTreeSet<String>,
+    /// Lists whose conditions are written already.
+    lists: BTreeSet<Vec<Step>>,
+    /// Maps to be made because something is to be set in them.
+    births: BTreeMap<Vec<Step>, AttributeValue>,
+}
+
+impl Parts {
+    fn add(
+        &mut self,
+        item: &Attributes,
+        place: &[Step],
+        to: &To,
+        bindings: &mut Bindings,
+    ) -> Result<(), Fault> {
+        self.pin_lists(item, place, bindings);
+        match to {
+            To::Nothing => {
+                let text = bindings.place(place);
+                self.conditions.insert(format!("attribute_exists({text})"));
+                self.removes.push(text);
+            }
+            To::Mask(mask) => {
+                let text = bindings.place(place);
+                self.conditions.insert(format!("attribute_exists({text})"));
+                self.sets
+                    .push(format!("{text} = {}", bindings.value(mask.clone())));
+            }
+            To::Value(wanted) => self.add_value(item, place, wanted, bindings)?,
+        }
+        Ok(())
+    }
+
+    /// Sets a value where its parents are, or makes the first parent that is missing. Only names
+    /// that the expression uses may be bound.
+    fn add_value(
+        &mut self,
+        item: &Attributes,
+        place: &[Step],
+        wanted: &AttributeValue,
+        bindings: &mut Bindings,
+    ) -> Result<(), Fault> {
+        let there = (1..place.len())
+            .take_while(|length| path::look(item, head(place, *length)).is_some())
+            .last()
+            .unwrap_or_default();
+        if there > 0 {
+            let parent = head(place, there);
+            if !matches!(path::look(item, parent), Some(AttributeValue::M(_))) {
+                return Err(Fault::Block(BlockReason::SchemaMismatch));
+            }
+            let parent = bindings.place(parent);
+            self.conditions
+                .insert(format!("attribute_exists({parent})"));
+        }
+        if there.saturating_add(1) == place.len() {
+            let text = bindings.place(place);
+            self.sets
+                .push(format!("{text} = {}", bindings.value(wanted.clone())));
+        } else {
+            let (born, inside) = place.split_at(there.saturating_add(1));
+            let empty = || AttributeValue::M(HashMap::new());
+            let map = self.births.entry(born.to_vec()).or_insert_with(empty);
+            set_inside(map, inside, wanted);
+        }
+        Ok(())
+    }
+
+    /// A position means something only while the list is the one that was read.
+    fn pin_lists(&mut self, item: &Attributes, place: &[Step], bindings: &mut Bindings) {
+        let Some(first) = place.iter().position(|step| matches!(step, Step::Index(_))) else {
+            return;
+        };
+        let list = head(place, first);
+        if let Some(read) = path::look(item, list)
+            && self.lists.insert(list.to_vec())
+        {
+            let text = bindings.place(list);
+            self.conditions
+                .insert(format!("{text} = {}", bindings.value(read.clone())));
+        }
+    }
+
+    fn finish(mut self, bindings: &mut Bindings, is_whole: bool) -> Update {
+        for (place, map) in self.births {
+            let text = bindings.place(&place);
+            self.conditions
+                .insert(format!("attribute_not_exists({text})"));
+            self.sets.push(format!("{text} = {}", bindings.value(map)));
+        }
+        let clause = |verb: &str, parts: &[String]| {
+            (!parts.is_empty()).then(|| format!("{verb} {}", parts.join(", ")))
+        };
+        let clauses: Vec<String> = [clause("SET", &self.sets), clause("REMOVE", &self.removes)]
+            .into_iter()
+            .flatten()
+            .collect();
+        Update {
+            expression: clauses.join(" "),
+            conditions: self.conditions.into_iter().collect(),
+            is_whole,
+        }
+    }
+}
+
+fn set_inside(map: &mut AttributeValue, place: &[Step], wanted: &AttributeValue) {
+    let AttributeValue::M(entries) = map else {
+        return;
+    };
+    match place {
+        [Step::Name(name)] => {
+            entries.insert(name.clone(), wanted.clone());
+        }
+        [Step::Name(name), rest @ ..] => {
+            let inner = entries
+                .entry(name.clone())
+                .or_insert_with(|| AttributeValue::M(HashMap::new()));
+            set_inside(inner, rest, wanted);
+        }
+        [] | [Step::Index(_), ..] => {}
+    }
+}
+
+fn head(place: &[Step], length: usize) -> &[Step] {
+    place.get(..length).unwrap_or(place)
+}
+
+/// How many places one update changes; DynamoDB bounds an expression's operands.
+const PLACES_PER_UPDATE: usize = 50;
+
+#[cfg(test)]
+mod tests {
+    use quittance_core::data_map::FieldPath;
+
+    use super::*;
+
+    fn change(path: &str, to: To) -> Change {
+        Change {
+            path: FieldPath::parse(path).unwrap().segments().to_vec(),
+            to,
+        }
+    }
+
+    fn text(text: &str) -> AttributeValue {
+        AttributeValue::S(text.to_owned())
+    }
+
+    fn map(entries: &[(&str, AttributeValue)]) -> Attributes {
+        entries
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect()
+    }
+
+    #[test]
+    fn flags_are_set_in_maps_that_do_not_exist_yet() {
+        let yes = AttributeValue::Bool(true);
+        let changes = [
+            change("prefs.sale.no", To::Value(yes.clone())),
+            change("prefs.sharing", To::Value(yes.clone())),
+        ];
+        let mut bindings = Bindings::default();
+        let update = plan(&Attributes::new(), &changes, &mut bindings)
+            .unwrap()
+            .unwrap();
+        assert_eq!(update.expression, "SET #n0 = :v0");
+        assert_eq!(update.conditions, ["attribute_not_exists(#n0)"]);
+        let expected = AttributeValue::M(map(&[
+            ("sale", AttributeValue::M(map(&[("no", yes.clone())]))),
+            ("sharing", yes),
+        ]));
+        let (names, values) = bindings.finish();
+        // DynamoDB refuses names that no expression uses.
+        assert_eq!(names.unwrap().into_values().collect::<Vec<_>>(), ["prefs"]);
+        let item = map(&[("prefs", values.unwrap().remove(":v0").unwrap())]);
+        assert_eq!(item.get("prefs"), Some(&expected));
+        assert!(changes.iter().all(|change| change.is_made(&item)));
+    }
+
+    #[test]
+    fn a_flag_below_a_text_is_a_schema_mismatch() {
+        let changes = [change("prefs.no", To::Value(AttributeValue::Bool(true)))];
+        let item = map(&[("prefs", text("none"))]);
+        let planned = plan(&item, &changes, &mut Bindings::default());
+        assert_eq!(
+            planned.err(),
+            Some(Fault::Block(BlockReason::SchemaMismatch))
+        );
+    }
+
+    #[test]
+    fn a_long_list_is_changed_in_several_updates_each_bound_to_the_list_read() {
+        let list = AttributeValue::L((0..120).map(|n| text(&n.to_string())).collect());
+        let item = map(&[("notes", list)]);
+        let changes = [change("notes[]", To::Mask(text("x")))];
+        let update = plan(&item, &changes, &mut Bindings::default())
+            .unwrap()
+            .unwrap();
+        assert!(!update.is_whole);
+        assert_eq!(update.expression.matches(" = ").count(), PLACES_PER_UPDATE);
+        assert_eq!(
+            update
+                .conditions
+                .iter()
+                .filter(|text| text.contains(" = "))
+                .count(),
+            1
+        );
+    }
+
+    #[test]
+    fn nothing_is_open_where_nothing_is_to_mask() {
+        let changes = [
+            change("name", To::Mask(text("x"))),
+            change("phones[].number", To::Nothing),
+            change("phones[].hidden", To::Value(AttributeValue::Bool(true))),
+        ];
+        let item = map(&[
+            ("name", text("x")),
+            ("phones", AttributeValue::L(Vec::new())),
+        ]);
+        assert!(Aim::Change(changes[..2].to_vec()).is_met(&item));
+        assert!(
+            plan(&item, &changes, &mut Bindings::default())
+                .unwrap()
+                .is_none()
+        );
+    }
+}

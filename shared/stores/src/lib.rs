@@ -1,0 +1,156 @@
+//! How Quittance reaches customers' data: DynamoDB items, S3 objects.
+//!
+//! [`AwsStores`] answers the engine's three store ports. What to look for is decided by the data
+//! map and the engine; here is only how. Invariant: nothing is touched that does not carry one of
+//! the question's identifiers at the moment of the effect.
+
+mod dynamodb_items;
+mod errors;
+mod s3_objects;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use quittance_core::data_map::{DeletionRule, IdentifierRule, OptOutRule, Place};
+use quittance_core::fault::{BlockReason, Fault};
+use quittance_core::manifest::{Cursor, Locator};
+use quittance_core::request::Right;
+use quittance_core::subject::IdentifierKind;
+use quittance_engine::ports::{Effect, Found, Question, StoreEraser, StoreFlagger, StoreReader};
+use quittance_engine::record::Record;
+
+use self::dynamodb_items::{Items, Tables};
+use self::s3_objects::Objects;
+
+/// Customers' stores in AWS, reached with the function's own role.
+#[derive(Clone, Debug)]
+pub struct AwsStores {
+    dynamodb: aws_sdk_dynamodb::Client,
+    s3: aws_sdk_s3::Client,
+    tables: Tables,
+    rules: Arc<Rules>,
+    page: usize,
+}
+
+/// How each kind of identifier is compared: the data map's `identifiers`.
+type Rules = BTreeMap<IdentifierKind, IdentifierRule>;
+
+impl AwsStores {
+    /// Wraps shared clients. `rules` are the data map's `identifiers`: what is read from a store is
+    /// brought to one spelling before it is compared or yielded.
+    pub fn new(
+        dynamodb: aws_sdk_dynamodb::Client,
+        s3: aws_sdk_s3::Client,
+        rules: BTreeMap<IdentifierKind, IdentifierRule>,
+    ) -> Self {
+        Self {
+            dynamodb,
+            s3,
+            tables: Tables::default(),
+            rules: Arc::new(rules),
+            page: PAGE_THINGS,
+        }
+    }
+
+    /// Sets about how many things one answer of `locate` holds; at least one.
+    #[must_use]
+    pub fn with_page(mut self, things: usize) -> Self {
+        self.page = things.max(1);
+        self
+    }
+
+    /// Opens the store a question is about.
+    async fn open<'a>(&'a self, question: Question<'a>) -> Result<Room<'a>, Fault> {
+        // Other accounts and regions need clients of their own, which this version does not make.
+        if question.store.account.is_some() {
+            return Err(Fault::Block(BlockReason::UnsupportedStore));
+        }
+        match &question.store.place {
+            Place::DynamoDb(place) => Items::new(self, &place.table, question)
+                .await
+                .map(Room::Items),
+            Place::S3Objects(place) => {
+                Objects::new(&self.s3, place, question, self.page).map(Room::Objects)
+            }
+            // Record stores are located and rewritten by sweeps, not item by item; attested ones
+            // are the engine's.
+            Place::S3Records(_) | Place::Attested(_) => {
+                Err(Fault::Block(BlockReason::UnsupportedStore))
+            }
+        }
+    }
+}
+
+/// A store, opened for one question.
+enum Room<'a> {
+    Items(Items<'a>),
+    Objects(Objects<'a>),
+}
+
+#[async_trait]
+impl StoreReader for AwsStores {
+    async fn locate(&self, question: Question<'_>, from: Option<&Cursor>) -> Result<Found, Fault> {
+        match self.open(question).await? {
+            Room::Items(items) => items.locate(from).await,
+            Room::Objects(objects) => objects.locate(from).await,
+        }
+    }
+
+    async fn read(
+        &self,
+        question: Question<'_>,
+        locator: &Locator,
+    ) -> Result<Option<Record>, Fault> {
+        match self.open(question).await? {
+            Room::Items(items) => items.read(locator).await,
+            Room::Objects(objects) => objects.read(locator).await,
+        }
+    }
+}
+
+#[async_trait]
+impl StoreEraser for AwsStores {
+    async fn erase(&self, question: Question<'_>, locator: &Locator) -> Result<Effect, Fault> {
+        let retained = matches!(question.store.deletion, DeletionRule::Retain { .. });
+        if question.right != Right::Deletion || retained {
+            return Err(Fault::reject(format!(
+                "store {} is not to be erased",
+                question.store.id
+            )));
+        }
+        match (self.open(question).await?, &question.store.deletion) {
+            (Room::Items(items), _) => items.make(locator).await,
+            (Room::Objects(objects), DeletionRule::DeleteItem) => objects.erase(locator).await,
+            (Room::Objects(_), DeletionRule::Redact(_) | DeletionRule::Retain { .. }) => {
+                Err(Fault::reject(format!(
+                    "objects of {} cannot be redacted",
+                    question.store.id
+                )))
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl StoreFlagger for AwsStores {
+    async fn flag(&self, question: Question<'_>, locator: &Locator) -> Result<Effect, Fault> {
+        let is_flagged = matches!(question.store.opt_out, OptOutRule::Set(_));
+        if question.right != Right::OptOut || !is_flagged {
+            return Err(Fault::reject(format!(
+                "store {} has no flags to set",
+                question.store.id
+            )));
+        }
+        match self.open(question).await? {
+            Room::Items(items) => items.make(locator).await,
+            Room::Objects(_) => Err(Fault::reject(format!(
+                "objects of {} carry no flags",
+                question.store.id
+            ))),
+        }
+    }
+}
+
+/// How many things one answer of `locate` holds, about.
+const PAGE_THINGS: usize = 100;

@@ -1,0 +1,12 @@
+//! What must hold when customers' stores are reached, each test named after it, through the real
+//! SDK clients against the embedded backend.
+
+mod dynamodb;
+mod effects;
+mod faults;
+mod s3;
+// Marked, so that clippy knows fixtures for what they are: tests may unwrap.
+#[cfg(test)]
+mod wire;
+#[cfg(test)]
+mod world;
