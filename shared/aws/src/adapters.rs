@@ -1,0 +1,300 @@
+//! Wiring: each port's adapter from the settings, so that a program's `main` is a list.
+//!
+//! A program builds only the ports it holds; only their settings are needed ([`Need`]).
+
+use std::path::Path;
+use std::sync::Arc;
+
+use quittance_core::fault::Fault;
+use quittance_core::request::Right;
+use quittance_engine::keys::TagKeys;
+use quittance_engine::ports::{Clock, Mailer, Signer};
+
+use crate::clients::Clients;
+use crate::evidence::S3Evidence;
+use crate::head_lock::DynamoHeadLock;
+use crate::ledger::DynamoLedger;
+use crate::mail::{FolderMailer, SesMailer};
+use crate::objects::Bucket;
+use crate::queues::{QueueName, Receiver, SqsQueues};
+use crate::secrets::{self, SecretsError};
+use crate::settings::{KeySource, MailRoute, Place, Setting, Settings, SettingsError};
+use crate::signer::{FileSigner, KmsSigner, SignerError};
+use crate::tiles::S3Tiles;
+use crate::vault::{KeyWrap, S3Vault};
+
+/// What a program needs, in terms of what it does; gives the settings for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// [`Adapters::ledger`].
+    Ledger,
+    /// [`Adapters::vault`].
+    Vault,
+    /// [`Adapters::evidence`].
+    Evidence,
+    /// [`Adapters::tiles`].
+    Tiles,
+    /// [`Adapters::head_lock`].
+    HeadLock,
+    /// [`Adapters::signer`].
+    Signer,
+    /// [`Adapters::mailer`].
+    Mailer,
+    /// [`Adapters::tag_keys`].
+    TagKeys,
+    /// [`Adapters::data_map`].
+    DataMap,
+    /// The public address.
+    PublicUrl,
+    /// Sending to the two queues of a right.
+    QueuesOf(Right),
+    /// Sending to the queue of statements.
+    Statements,
+}
+
+impl Need {
+    /// Returns the settings that are needed for this.
+    pub fn settings(self) -> Vec<Setting> {
+        match self {
+            Self::Ledger => vec![Setting::LedgerTable],
+            Self::Vault => vec![Setting::KeysTable, Setting::VaultBucket, Setting::VaultKey],
+            Self::Evidence => vec![Setting::EvidenceBucket],
+            Self::Tiles => vec![Setting::LogBucket],
+            Self::HeadLock => vec![Setting::HeadTable, Setting::LogOrigin],
+            Self::Signer => vec![Setting::StatementKey, Setting::LogKey, Setting::LogOrigin],
+            Self::Mailer => vec![Setting::Mail],
+            Self::TagKeys => vec![Setting::TagKeys],
+            Self::DataMap => vec![Setting::DataMap],
+            Self::PublicUrl => vec![Setting::PublicUrl],
+            Self::QueuesOf(right) => vec![
+                Setting::Queue(QueueName::Requests(right)),
+                Setting::Queue(QueueName::Tasks(right)),
+            ],
+            Self::Statements => vec![Setting::Queue(QueueName::Statements)],
+        }
+    }
+}
+
+/// Why a program cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting is missing or wrong.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// A secret file cannot be used.
+    #[error(transparent)]
+    File(#[from] crate::files::SecretFileError),
+    /// The tag keys cannot be had.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+    /// The signer cannot be had.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    /// Something else cannot be read.
+    #[error("{what}: {fault}")]
+    Unreadable {
+        /// What.
+        what: String,
+        /// Why.
+        fault: Fault,
+    },
+}
+
+/// Settings, clients and clock of one process.
+#[derive(Clone, Debug)]
+pub struct Adapters {
+    settings: Settings,
+    clients: Clients,
+    clock: Arc<dyn Clock>,
+}
+
+impl Adapters {
+    /// Puts settings and clients together, as `dsr local` does.
+    pub fn new(settings: Settings, clients: Clients, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            settings,
+            clients,
+            clock,
+        }
+    }
+
+    /// Reads settings for `needs` from the environment and builds the clients.
+    ///
+    /// # Errors
+    /// All problems with the settings at once.
+    pub async fn from_env(needs: &[Need], clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let needed: Vec<Setting> = needs.iter().flat_map(|need| need.settings()).collect();
+        let settings = Settings::from_env(&needed)?;
+        Ok(Self::new(settings, Clients::from_env().await, clock))
+    }
+
+    /// Returns the settings.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Returns the clients.
+    pub const fn clients(&self) -> &Clients {
+        &self.clients
+    }
+
+    /// Returns the clock.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
+    /// Builds the ledger.
+    ///
+    /// # Errors
+    /// When a setting was not asked for.
+    pub fn ledger(&self) -> Result<DynamoLedger, StartError> {
+        let table = self.settings.text(Setting::LedgerTable)?;
+        Ok(DynamoLedger::new(
+            self.clients.dynamodb.clone(),
+            table,
+            self.clock(),
+        ))
+    }
+
+    /// Builds the sender to all queues that were asked for.
+    pub fn queues(&self) -> SqsQueues {
+        SqsQueues::new(self.clients.sqs.clone(), self.settings.queues())
+    }
+
+    /// Builds the receiver from all queues that were asked for.
+    pub fn receiver(&self) -> Receiver {
+        Receiver::new(self.clients.sqs.clone(), self.settings.queues())
+    }
+
+    /// Builds the vault: deposit, vault and shredder in one; hold it as the port you may use.
+    ///
+    /// # Errors
+    /// When a setting was not asked for, or the key file cannot be used.
+    pub fn vault(&self) -> Result<S3Vault, StartError> {
+        let wrap = match self.settings.key(Setting::VaultKey)? {
+            KeySource::Kms(key) => KeyWrap::kms(self.clients.kms.clone(), key),
+            KeySource::File(path) => KeyWrap::file(&path, self.clock.as_ref())?,
+        };
+        Ok(S3Vault::new(
+            self.clients.s3.clone(),
+            self.settings.text(Setting::VaultBucket)?,
+            self.clients.dynamodb.clone(),
+            self.settings.text(Setting::KeysTable)?,
+            wrap,
+            self.clock(),
+        ))
+    }
+
+    /// Builds the evidence.
+    ///
+    /// # Errors
+    /// When a setting was not asked for.
+    pub fn evidence(&self) -> Result<S3Evidence, StartError> {
+        let bucket = self.settings.text(Setting::EvidenceBucket)?;
+        Ok(S3Evidence::new(self.clients.s3.clone(), bucket))
+    }
+
+    /// Builds the log's public files.
+    ///
+    /// # Errors
+    /// When a setting was not asked for.
+    pub fn tiles(&self) -> Result<S3Tiles, StartError> {
+        Ok(S3Tiles::new(
+            self.clients.s3.clone(),
+            self.settings.text(Setting::LogBucket)?,
+        ))
+    }
+
+    /// Builds the log's head.
+    ///
+    /// # Errors
+    /// When a setting was not asked for.
+    pub fn head_lock(&self) -> Result<DynamoHeadLock, StartError> {
+        let table = self.settings.text(Setting::HeadTable)?;
+        let origin = self.settings.text(Setting::LogOrigin)?;
+        Ok(DynamoHeadLock::new(
+            self.clients.dynamodb.clone(),
+            table,
+            origin,
+        ))
+    }
+
+    /// Builds the signer: both keys in KMS, or both in files.
+    ///
+    /// # Errors
+    /// When a setting was not asked for, or a key cannot be used.
+    pub async fn signer(&self) -> Result<Arc<dyn Signer>, StartError> {
+        let origin = self.settings.text(Setting::LogOrigin)?;
+        let statement = self.settings.key(Setting::StatementKey)?;
+        match (statement, self.settings.key(Setting::LogKey)?) {
+            (KeySource::Kms(statement), KeySource::Kms(log)) => {
+                let kms = self.clients.kms.clone();
+                Ok(Arc::new(
+                    KmsSigner::open(kms, statement, log, origin).await?,
+                ))
+            }
+            (KeySource::File(statement), KeySource::File(log)) => Ok(Arc::new(FileSigner::open(
+                &statement,
+                &log,
+                origin,
+                self.clock.as_ref(),
+            )?)),
+            (KeySource::Kms(_), KeySource::File(_)) | (KeySource::File(_), KeySource::Kms(_)) => {
+                let variables = (Setting::StatementKey.variable(), Setting::LogKey.variable());
+                let problem = format!("{} and {} must be of one kind", variables.0, variables.1);
+                Err(SettingsError {
+                    problems: vec![problem],
+                }
+                .into())
+            }
+        }
+    }
+
+    /// Builds the mailer.
+    ///
+    /// # Errors
+    /// When a setting was not asked for.
+    pub fn mailer(&self) -> Result<Arc<dyn Mailer>, StartError> {
+        Ok(match self.settings.mail()? {
+            MailRoute::Ses(sender) => Arc::new(SesMailer::new(self.clients.ses.clone(), sender)),
+            MailRoute::Folder(folder) => Arc::new(FolderMailer::new(folder)),
+        })
+    }
+
+    /// Loads the deployment's HMAC keys.
+    ///
+    /// # Errors
+    /// When a setting was not asked for, or the keys cannot be had.
+    pub fn tag_keys(&self) -> Result<TagKeys, StartError> {
+        let source = self.settings.key(Setting::TagKeys)?;
+        Ok(secrets::tag_keys(&source, self.clock.as_ref())?)
+    }
+
+    /// Reads the data map's text.
+    ///
+    /// # Errors
+    /// When a setting was not asked for, or there is nothing to read.
+    pub async fn data_map(&self) -> Result<String, StartError> {
+        let place = self.settings.data_map()?;
+        let what = format!("the data map {}", self.settings.text(Setting::DataMap)?);
+        let unreadable = |fault| StartError::Unreadable {
+            what: what.clone(),
+            fault,
+        };
+        let bytes = match &place {
+            Place::File(path) => read_file(path).map_err(unreadable)?,
+            Place::Object { bucket, key } => {
+                let bucket = Bucket::new(self.clients.s3.clone(), bucket);
+                let there = bucket.read(key).await.map_err(unreadable)?;
+                there
+                    .ok_or_else(|| unreadable(Fault::reject("there is no such object")))?
+                    .bytes
+            }
+        };
+        String::from_utf8(bytes).map_err(|_| unreadable(Fault::reject("it is not UTF-8")))
+    }
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, Fault> {
+    std::fs::read(path).map_err(|error| Fault::reject(error.kind().to_string()))
+}

@@ -1,0 +1,335 @@
+//! Any item there can be, for round trips.
+
+use jiff::Timestamp;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+use quittance_core::digest::{Digest, HmacKey, Tag};
+use quittance_core::fault::BlockReason;
+use quittance_core::id::{LeafId, RequestId, StoreId};
+use quittance_core::outcome::{Attested, Check, CheckMethod, Exemption, TaskOutcome};
+use quittance_core::request::{
+    Challenge, DenialReason, Ending, GateReason, Happening, Hold, Outcome, Plan, Request, Right,
+    Stage, TimelineEvent,
+};
+use quittance_core::task::{Amendment, Block, Located, Task, TaskStage, Was};
+use quittance_engine::ledger::{
+    ClientToken, Item, Leaf, OutboxRow, ReferenceEntry, Sequenced, SubjectEntry, Suppression,
+    Version,
+};
+
+use super::{decode, encode, place};
+
+/// Fails unless an item that is written reads the same, at its own place.
+pub(super) fn survives(item: Item) -> Result<(), TestCaseError> {
+    let all = encode(&item, Version(7)).unwrap();
+    for (name, value) in place(&item.key()).into_attributes() {
+        prop_assert_eq!(all.get(&name), Some(&value));
+    }
+    let stored = decode(all).unwrap();
+    prop_assert_eq!(stored.version, Version(7));
+    prop_assert_eq!(stored.item, item);
+    Ok(())
+}
+
+pub(super) fn request() -> impl Strategy<Value = Request> {
+    let identity = (
+        id(),
+        right(),
+        stage(),
+        "[a-z-]{2,12}",
+        "[a-z]{2}(-[A-Z]{2})?",
+    );
+    let times = vec(option::of(at()), 8);
+    let tags = (tag(), tag(), vec(tag(), 0..4));
+    let counts = (any::<u8>(), any::<u32>(), any::<u32>());
+    let challenge = option::of((tag(), at(), any::<u8>()));
+    let plan = option::of((digest(), any::<u32>(), option::of(digest())));
+    let rest = (
+        option::of(at()),
+        option::of(gate()),
+        option::of(when_ending()),
+        at(),
+    );
+    (identity, times, tags, counts, challenge, plan, rest).prop_map(
+        |(identity, times, tags, counts, challenge, plan, (hold, gate, ending, submitted_at))| {
+            let (id, right, stage, regime, locale) = identity;
+            let (status_token, commitment, subject_tags) = tags;
+            let (codes_sent, events, amendments) = counts;
+            Request {
+                id,
+                right,
+                stage,
+                regime,
+                locale,
+                submitted_at,
+                accepted_at: times[0],
+                verified_at: times[1],
+                due_at: times[2],
+                extended_to: times[3],
+                first_effect_at: times[4],
+                responded_at: times[5],
+                closed_at: times[6],
+                challenge: challenge.map(|(code, expires_at, tries_left)| Challenge {
+                    code,
+                    expires_at,
+                    tries_left,
+                }),
+                codes_sent,
+                status_token,
+                commitment,
+                subject_tags,
+                plan: plan.map(|(data_map, stores, digest)| Plan {
+                    data_map,
+                    stores,
+                    digest,
+                }),
+                hold: hold.map(|at| Hold { at }),
+                gate,
+                ending,
+                partial_at: times[7],
+                events,
+                amendments,
+                wake_at: times[7],
+                purged_at: times[6],
+            }
+        },
+    )
+}
+
+pub(super) fn task() -> impl Strategy<Value = Task> {
+    let block = option::of((at(), option::of(at())));
+    let located = option::of((at(), any::<u32>(), any::<u64>(), tag()));
+    let counts = (
+        any::<u32>(),
+        any::<u8>(),
+        any::<u32>(),
+        any::<u8>(),
+        any::<u8>(),
+    );
+    let states = (task_stage(), amendment());
+    (id(), store(), counts, states, block, located, outcome()).prop_map(
+        |(request, store, counts, (stage, amendment), block, located, outcome)| {
+            let (wave, round, cursor, attempts, repeats) = counts;
+            Task {
+                request,
+                store,
+                wave,
+                stage,
+                block: block.map(|(at, until)| Block {
+                    reason: BlockReason::Locked,
+                    until,
+                    at,
+                }),
+                round,
+                cursor,
+                attempts,
+                repeats,
+                amendment,
+                located: located.map(|(as_of, parts, matched, manifest)| Located {
+                    as_of,
+                    parts,
+                    matched,
+                    manifest,
+                }),
+                outcome,
+            }
+        },
+    )
+}
+
+pub(super) fn event() -> impl Strategy<Value = TimelineEvent> {
+    (id(), any::<u32>(), at(), happening()).prop_map(|(request, n, at, what)| TimelineEvent {
+        request,
+        n,
+        at,
+        what,
+    })
+}
+
+pub(super) fn reference() -> impl Strategy<Value = ReferenceEntry> {
+    id().prop_map(|request| ReferenceEntry {
+        reference: request.reference(),
+        request,
+    })
+}
+
+pub(super) fn token() -> impl Strategy<Value = ClientToken> {
+    (tag(), id(), tag(), at()).prop_map(|(token, request, body, expires_at)| ClientToken {
+        token,
+        request,
+        body,
+        expires_at,
+    })
+}
+
+pub(super) fn subject() -> impl Strategy<Value = SubjectEntry> {
+    (tag(), id(), right(), at()).prop_map(|(tag, request, right, accepted_at)| SubjectEntry {
+        tag,
+        request,
+        right,
+        accepted_at,
+    })
+}
+
+pub(super) fn outbox() -> impl Strategy<Value = OutboxRow> {
+    (leaf_id(), at(), digest()).prop_map(|(leaf, at, statement)| OutboxRow {
+        leaf,
+        at,
+        statement,
+    })
+}
+
+pub(super) fn leaf() -> impl Strategy<Value = Leaf> {
+    let sequenced = (any::<u64>(), digest(), any::<u64>(), digest()).prop_map(
+        |(index, leaf_hash, tree_size, root)| Sequenced {
+            index,
+            leaf_hash,
+            tree_size,
+            root,
+        },
+    );
+    (leaf_id(), digest(), option::of(sequenced)).prop_map(|(id, statement, sequenced)| Leaf {
+        id,
+        statement,
+        sequenced,
+    })
+}
+
+pub(super) fn suppression() -> impl Strategy<Value = Suppression> {
+    (tag(), right(), at(), any::<u32>()).prop_map(|(token, right, since, key_version)| {
+        Suppression {
+            token,
+            right,
+            since,
+            key_version,
+        }
+    })
+}
+
+fn outcome() -> impl Strategy<Value = TaskOutcome> {
+    let exempt = option::of(("[a-z_]{1,20}", any::<u64>(), option::of(at())));
+    let evidence = (option::of(digest()), any::<u64>());
+    let check = option::of((at(), at(), any::<u64>(), any::<u64>()));
+    let attested = option::of((tag(), at()));
+    (vec(any::<u64>(), 5), exempt, attested, evidence, check).prop_map(
+        |(counts, exempt, attested, (evidence_root, evidence_count), check)| TaskOutcome {
+            matched: counts[0],
+            deleted: counts[1],
+            redacted: counts[2],
+            exported: counts[3],
+            flagged: counts[4],
+            exempt: exempt.map(|(reason, count, until)| Exemption {
+                reason,
+                count,
+                until,
+            }),
+            attested: attested.map(|(statement, at)| Attested { statement, at }),
+            evidence_root,
+            evidence_count,
+            check: check.map(|(as_of, at, residual_matches, arrived_since)| Check {
+                method: CheckMethod::IndexQuery,
+                as_of,
+                at,
+                residual_matches,
+                arrived_since,
+            }),
+        },
+    )
+}
+
+fn id() -> impl Strategy<Value = RequestId> {
+    any::<[u8; 16]>().prop_map(RequestId::new)
+}
+
+fn digest() -> impl Strategy<Value = Digest> {
+    any::<[u8; 32]>().prop_map(Digest::new)
+}
+
+fn tag() -> impl Strategy<Value = Tag> {
+    any::<[u8; 4]>().prop_map(|bytes| HmacKey::new([1; 32]).tag("test", &[&bytes]))
+}
+
+fn store() -> impl Strategy<Value = StoreId> {
+    "[a-z][a-z0-9_-]{0,63}".prop_map(|text| StoreId::parse(&text).unwrap())
+}
+
+fn at() -> impl Strategy<Value = Timestamp> {
+    (0_i64..250_000_000_000, 0_i32..1_000_000_000)
+        .prop_map(|(second, nanosecond)| Timestamp::new(second, nanosecond).unwrap())
+}
+
+fn leaf_id() -> impl Strategy<Value = LeafId> {
+    (id(), 0_u32..5).prop_map(|(id, n)| match n {
+        0 => LeafId::Acceptance(id),
+        1 => LeafId::Outcome(id),
+        n => LeafId::Amendment(id, n),
+    })
+}
+
+fn right() -> impl Strategy<Value = Right> {
+    prop::sample::select(Right::ALL.to_vec())
+}
+
+fn gate() -> impl Strategy<Value = GateReason> {
+    use GateReason::{Ambiguous, BlastRadius, EarlierAccess, Held};
+    prop::sample::select(vec![Ambiguous, BlastRadius, EarlierAccess, Held])
+}
+
+fn amendment() -> impl Strategy<Value = Amendment> {
+    use Amendment::{Made, NotNeeded, Owed};
+    prop::sample::select(vec![NotNeeded, Owed, Made])
+}
+
+fn when_ending() -> impl Strategy<Value = Ending> {
+    prop_oneof![Just(Ending::Revoked), denial().prop_map(Ending::Denied)]
+}
+
+fn denial() -> impl Strategy<Value = DenialReason> {
+    prop::sample::select(DenialReason::ALL.to_vec())
+}
+
+fn ending() -> impl Strategy<Value = Outcome> {
+    use Outcome::{Completed, Denied, Partial, Revoked};
+    prop::sample::select(vec![Completed, Partial, Denied, Revoked])
+}
+
+fn stage() -> impl Strategy<Value = Stage> {
+    prop_oneof![
+        Just(Stage::Draft),
+        Just(Stage::Accepted),
+        Just(Stage::Locating),
+        Just(Stage::Gated),
+        Just(Stage::Acting),
+        ending().prop_map(Stage::Sealing),
+        ending().prop_map(Stage::Closed),
+    ]
+}
+
+fn task_stage() -> impl Strategy<Value = TaskStage> {
+    prop::sample::select(vec![
+        TaskStage::Pending,
+        TaskStage::Located,
+        TaskStage::Acting,
+        TaskStage::Done,
+        TaskStage::Exempt,
+        TaskStage::Blocked(Was::Pending),
+        TaskStage::Blocked(Was::Located),
+        TaskStage::Blocked(Was::Acting),
+    ])
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        Just(Happening::Accepted),
+        Just(Happening::Held),
+        digest().prop_map(Happening::Planned),
+        gate().prop_map(Happening::GateShut),
+        digest().prop_map(Happening::GateOpened),
+        at().prop_map(Happening::Extended),
+        denial().prop_map(Happening::Denied),
+        "[a-z]{1,9}".prop_map(Happening::Released),
+        ending().prop_map(Happening::Responded),
+    ]
+}
