@@ -1,0 +1,125 @@
+//! What comes in: JSON bodies and bearer secrets, or the problem that says what to do.
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use http::request::Parts;
+use http::{StatusCode, header};
+use http_body_util::BodyExt as _;
+use serde::de::DeserializeOwned;
+
+use crate::{MAX_BODY_BYTES, Problem};
+
+/// A JSON body. Its refusals never repeat the body.
+#[derive(Clone, Copy, Debug)]
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let is_json = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split(';').next())
+            .is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"));
+        if !is_json {
+            return Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "not-json",
+                "Send JSON, with the header Content-Type: application/json.",
+            ));
+        }
+        let bytes = read_bounded(request).await?;
+        if std::str::from_utf8(&bytes).is_err() {
+            return Err(Problem::new(
+                StatusCode::BAD_REQUEST,
+                "not-utf-8",
+                "The body is not UTF-8. Encode it as UTF-8 and send it again.",
+            ));
+        }
+        serde_json::from_slice(&bytes).map(Self).map_err(|error| {
+            let what = match error.classify() {
+                serde_json::error::Category::Data => "has a wrong, missing or unknown field",
+                serde_json::error::Category::Eof => "ends too early",
+                serde_json::error::Category::Io | serde_json::error::Category::Syntax => {
+                    "is not JSON"
+                }
+            };
+            let (line, column) = (error.line(), error.column());
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                "bad-json",
+                format!("The body {what}."),
+            )
+            .with_detail(format!("See line {line}, column {column}."))
+        })
+    }
+}
+
+/// Reads a body into bounded memory. What is too long is read on and dropped for a while, because
+/// most clients hear an answer only after they have sent everything.
+async fn read_bounded(request: Request) -> Result<Vec<u8>, Problem> {
+    let mut body = request.into_body();
+    let mut bytes = Vec::new();
+    let mut seen = 0_usize;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| {
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                "cut-off",
+                "The body did not arrive whole.",
+            )
+        })?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        seen = seen.saturating_add(data.len());
+        if seen <= MAX_BODY_BYTES {
+            bytes.extend_from_slice(&data);
+        } else if seen > MAX_DROPPED_BYTES {
+            break;
+        }
+    }
+    if seen <= MAX_BODY_BYTES {
+        return Ok(bytes);
+    }
+    Err(Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "too-large",
+        "The body is too large.",
+    )
+    .with_detail(format!("Send at most {MAX_BODY_BYTES} bytes.")))
+}
+
+/// The secret of an `Authorization: Bearer` header. `Debug` prints a mask.
+#[derive(Clone)]
+pub struct Bearer(pub String);
+
+impl std::fmt::Debug for Bearer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Bearer(***)")
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Bearer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts
+            .headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .map(|secret| Self(secret.trim().to_owned()))
+            .ok_or_else(|| {
+                Problem::new(
+                    StatusCode::UNAUTHORIZED,
+                    "no-secret",
+                    "Send the status token in the header Authorization: Bearer.",
+                )
+            })
+    }
+}
+
+/// How much of a body that is too long is read and dropped, in bytes.
+const MAX_DROPPED_BYTES: usize = 32 * 1024 * 1024;
