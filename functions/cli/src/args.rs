@@ -1,0 +1,209 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+/// Data-subject requests, with receipts that verify themselves.
+#[derive(Debug, Parser)]
+#[command(name = "dsr", version, propagate_version = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show the whole system at work on a music shop's data, in one process
+    Demo(DemoArgs),
+    /// Run the whole system in one process, on embedded backends (development and tests)
+    Local(LocalArgs),
+    /// Verify a receipt, offline
+    Verify(VerifyArgs),
+    /// Rebuild a log from its entries and compare every file, offline
+    Fsck(FsckArgs),
+    /// Check a data map
+    DataMap(DataMapArgs),
+    /// Print the policy by which a deployment's receipts are verified
+    Policy(PolicyArgs),
+    /// Work on requests: list, show, deny, hold, extend
+    Request(RequestArgs),
+    /// Work on a request's tasks: list, release, attest
+    Task(TaskArgs),
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct DemoArgs {
+    /// Leave receipts, policy, keys and log in this directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct LocalArgs {
+    /// Keep state in this directory, so that it survives a restart
+    #[arg(long, value_name = "DIR", default_value = ".quittance")]
+    pub(crate) dir: PathBuf,
+    /// Port of the request API (the AWS endpoint takes the next one); 0 takes free ones
+    #[arg(long, default_value_t = 8017)]
+    pub(crate) port: u16,
+    /// Forget the directory's state first
+    #[arg(long)]
+    pub(crate) reset: bool,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct VerifyArgs {
+    /// The receipt file
+    pub(crate) file: PathBuf,
+    /// The policy: whose log and whose signature you trust
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "trust_embedded_keys"
+    )]
+    pub(crate) policy: Option<PathBuf>,
+    /// Trust the keys inside the file: shows that it is whole, not whose it is
+    #[arg(long, conflicts_with = "policy")]
+    pub(crate) trust_embedded_keys: bool,
+    /// Answer in JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct FsckArgs {
+    /// The log's directory: checkpoint and tile/
+    pub(crate) dir: PathBuf,
+    /// The policy: whose log you trust
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: PathBuf,
+    /// Answer in JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct DataMapArgs {
+    #[command(subcommand)]
+    pub(crate) command: DataMapCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataMapCommand {
+    /// Report everything that is wrong with a data map, by line
+    Check {
+        /// The data map, a YAML file
+        file: PathBuf,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct PolicyArgs {
+    /// The directory of a `dsr local`; without it, the QUITTANCE_ settings in the environment
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+/// Which deployment: a running `dsr local`, or AWS as the environment says.
+#[derive(ClapArgs, Clone, Debug)]
+pub(crate) struct Where {
+    /// The directory of a running `dsr local`; without it, the QUITTANCE_ settings in the environment
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) dir: Option<PathBuf>,
+    /// Answer in JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct RequestArgs {
+    #[command(flatten)]
+    pub(crate) at: Where,
+    #[command(subcommand)]
+    pub(crate) command: RequestCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RequestCommand {
+    /// List open requests by due date
+    List {
+        /// List closed ones instead, latest first
+        #[arg(long)]
+        closed: bool,
+    },
+    /// Show one request, its tasks and its timeline
+    Show {
+        /// The request's reference
+        reference: String,
+    },
+    /// Refuse a request, before anything was touched
+    Deny {
+        /// The request's reference
+        reference: String,
+        /// One of the Data Rights Protocol's reasons; a wrong one lists them
+        #[arg(long)]
+        reason: String,
+    },
+    /// Forbid to touch the request's data
+    Hold {
+        /// The request's reference
+        reference: String,
+    },
+    /// Lift a hold
+    ReleaseHold {
+        /// The request's reference
+        reference: String,
+    },
+    /// Take the further time that the law gives
+    Extend {
+        /// The request's reference
+        reference: String,
+    },
+    /// Let the request end without its blocked stores
+    AllowPartial {
+        /// The request's reference
+        reference: String,
+    },
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct TaskArgs {
+    #[command(flatten)]
+    pub(crate) at: Where,
+    #[command(subcommand)]
+    pub(crate) command: TaskCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TaskCommand {
+    /// List a request's tasks
+    List {
+        /// The request's reference
+        reference: String,
+    },
+    /// Let a blocked task go on
+    Release {
+        /// The request's reference
+        reference: String,
+        /// The store's id
+        store: String,
+    },
+    /// Attest what was done in a store outside AWS
+    Attest {
+        /// The request's reference
+        reference: String,
+        /// The store's id
+        store: String,
+        /// Who attests: a person's name, kept in the vault only
+        #[arg(long)]
+        by: String,
+        /// What was done, in a sentence, kept in the vault only
+        #[arg(long)]
+        statement: String,
+    },
+}

@@ -1,0 +1,52 @@
+//! `dsr`: the offline verifier, support tooling, and the whole system in one process.
+//!
+//! stdout is data, stderr is talk. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 not
+//! allowed, 5 conflict, 6 verification failed, 7 partial, 75 try again later.
+
+mod args;
+mod company;
+mod demo;
+mod offline;
+mod printing;
+mod shop;
+mod support;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use self::args::{Args, Command};
+use self::printing::Failure;
+
+/// Runs the command line.
+pub fn run() -> ExitCode {
+    let args = Args::parse();
+    match dispatch(args.command) {
+        Ok(code) => code,
+        Err(failure) => {
+            printing::talk(&format!("dsr: {failure}"));
+            failure.code()
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Verify(args) => offline::verify(&args),
+        Command::Fsck(args) => offline::fsck(&args),
+        Command::DataMap(args) => offline::data_map(&args),
+        Command::Demo(args) => wait_for(demo::run(args)),
+        Command::Local(args) => wait_for(company::serve(args)),
+        Command::Policy(args) => wait_for(support::policy(args)),
+        Command::Request(args) => wait_for(support::request(args)),
+        Command::Task(args) => wait_for(support::task(args)),
+    }
+}
+
+fn wait_for(work: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("cannot start: {error}")))?
+        .block_on(work)
+}

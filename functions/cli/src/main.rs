@@ -1,0 +1,7 @@
+//! `dsr`: see `dsr help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    dsr::run()
+}

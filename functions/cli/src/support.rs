@@ -1,0 +1,317 @@
+//! `dsr request` and `dsr task`: what support staff do, on a running `dsr local` or on AWS.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use quittance_aws::adapters::{Adapters, Need};
+use quittance_aws::clock::SystemClock;
+use quittance_core::id::{RequestId, StoreId};
+use quittance_core::receipt::{Policy, PolicySigner, ReceiptKey, Slug, policy_text};
+use quittance_core::request::{DenialReason, Request, Right};
+use quittance_core::task::Task;
+use quittance_engine::desk::{Desk, DeskError};
+use quittance_engine::intake::{IntakeError, find_request};
+use quittance_engine::ledger::{Item, Listing};
+use quittance_engine::ports::{Ledger, Signer};
+use quittance_engine::reading;
+use quittance_tlog::VerifierKey;
+use serde::Serialize;
+
+use crate::args::{PolicyArgs, RequestArgs, RequestCommand, TaskArgs, TaskCommand, Where};
+use crate::company;
+use crate::printing::{Failure, data, json, talk};
+
+const NEEDS: [Need; 5] = [
+    Need::Ledger,
+    Need::Vault,
+    Need::QueuesOf(Right::Access),
+    Need::QueuesOf(Right::Deletion),
+    Need::QueuesOf(Right::OptOut),
+];
+
+/// A request as support sees it.
+#[derive(Serialize)]
+struct Row {
+    reference: String,
+    right: Right,
+    stage: &'static str,
+    outcome: Option<&'static str>,
+    due_at: Option<String>,
+    held: bool,
+    waiting_for: Option<&'static str>,
+}
+
+/// A task as support sees it.
+#[derive(Serialize)]
+struct TaskRow {
+    store: String,
+    stage: &'static str,
+    matched: u64,
+    blocked: Option<&'static str>,
+    until: Option<String>,
+    advice: Option<&'static str>,
+}
+
+/// `dsr request`.
+pub(crate) async fn request(args: RequestArgs) -> Result<ExitCode, Failure> {
+    let adapters = adapters(&args.at).await?;
+    let ledger: Arc<dyn Ledger> = Arc::new(adapters.ledger()?);
+    let desk = desk(&adapters, &ledger)?;
+    match args.command {
+        RequestCommand::List { closed } => list(&*ledger, closed, args.at.json).await?,
+        RequestCommand::Show { reference } => {
+            show(&*ledger, &reference, args.at.json).await?;
+        }
+        RequestCommand::Deny { reference, reason } => {
+            let reason = DenialReason::parse(&reason).ok_or_else(|| {
+                let known = DenialReason::ALL.map(DenialReason::code).join(", ");
+                Failure::failed(format!("--reason must be one of: {known}"))
+            })?;
+            done(desk.deny(find(&*ledger, &reference).await?, reason).await)?;
+        }
+        RequestCommand::Hold { reference } => {
+            done(desk.hold(find(&*ledger, &reference).await?).await)?;
+        }
+        RequestCommand::ReleaseHold { reference } => {
+            done(desk.release_hold(find(&*ledger, &reference).await?).await)?;
+        }
+        RequestCommand::Extend { reference } => {
+            done(desk.extend(find(&*ledger, &reference).await?).await)?;
+        }
+        RequestCommand::AllowPartial { reference } => {
+            done(desk.allow_partial(find(&*ledger, &reference).await?).await)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `dsr task`.
+pub(crate) async fn task(args: TaskArgs) -> Result<ExitCode, Failure> {
+    let adapters = adapters(&args.at).await?;
+    let ledger: Arc<dyn Ledger> = Arc::new(adapters.ledger()?);
+    let desk = desk(&adapters, &ledger)?;
+    match args.command {
+        TaskCommand::List { reference } => {
+            let id = find(&*ledger, &reference).await?;
+            print_tasks(&task_rows(&*ledger, id).await?, args.at.json);
+        }
+        TaskCommand::Release { reference, store } => {
+            let id = find(&*ledger, &reference).await?;
+            done(desk.release(id, &store_id(&store)?).await)?;
+        }
+        TaskCommand::Attest {
+            reference,
+            store,
+            by,
+            statement,
+        } => {
+            let id = find(&*ledger, &reference).await?;
+            let paper = attestation(&reference, &store, &by, &statement)?;
+            done(desk.attest(id, &store_id(&store)?, &paper).await)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `dsr policy`.
+pub(crate) async fn policy(args: PolicyArgs) -> Result<ExitCode, Failure> {
+    let adapters = match &args.dir {
+        Some(dir) => company::connect(dir).await?,
+        None => Adapters::from_env(&[Need::Signer], Arc::new(SystemClock)).await?,
+    };
+    let (text, _) = policy_of(&*adapters.signer().await?)?;
+    data(text.trim_end());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What an auditor holds: whose log and whose signature to believe.
+pub(crate) fn policy_of(signer: &dyn Signer) -> Result<(String, Policy), Failure> {
+    let log = VerifierKey::parse(signer.log_vkey())?;
+    let key = ReceiptKey::from_spki_pem(signer.statement_key_pem())?;
+    let name = Slug::parse("receipts").ok_or_else(|| Failure::failed("a signer without a name"))?;
+    let text = policy_text(&log, &[], &[PolicySigner { name, key }])?;
+    let policy = Policy::parse(&text)?;
+    Ok((text, policy))
+}
+
+/// What a person attests, as it is kept in the vault.
+pub(crate) fn attestation(
+    reference: &str,
+    store: &str,
+    by: &str,
+    statement: &str,
+) -> Result<Vec<u8>, Failure> {
+    let paper = serde_json::json!({
+        "v": 1, "reference": reference, "store": store, "by": by, "statement": statement,
+    });
+    Ok(serde_json::to_vec(&paper)?)
+}
+
+/// Builds the desk.
+pub(crate) fn desk(adapters: &Adapters, ledger: &Arc<dyn Ledger>) -> Result<Desk, Failure> {
+    Ok(Desk {
+        ledger: Arc::clone(ledger),
+        queues: Arc::new(adapters.queues()),
+        vault: Arc::new(adapters.vault()?),
+        clock: adapters.clock(),
+    })
+}
+
+async fn adapters(at: &Where) -> Result<Adapters, Failure> {
+    match &at.dir {
+        Some(dir) => company::connect(dir).await,
+        None => Ok(Adapters::from_env(&NEEDS, Arc::new(SystemClock)).await?),
+    }
+}
+
+async fn find(ledger: &dyn Ledger, reference: &str) -> Result<RequestId, Failure> {
+    match find_request(ledger, reference).await {
+        Ok((request, _)) => Ok(request.id),
+        Err(IntakeError::NotFound) => Err(Failure::not_found(format!(
+            "there is no request {reference}"
+        ))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn store_id(text: &str) -> Result<StoreId, Failure> {
+    StoreId::parse(text).ok_or_else(|| Failure::failed(format!("{text} is no store id")))
+}
+
+fn done(result: Result<(), DeskError>) -> Result<(), Failure> {
+    match result {
+        Ok(()) => {
+            talk("done");
+            Ok(())
+        }
+        Err(DeskError::Fault(fault)) => Err(Failure::of(&fault)),
+        Err(error @ (DeskError::NoRequest(_) | DeskError::NoTask(_))) => {
+            Err(Failure::not_found(error.to_string()))
+        }
+        Err(
+            error @ (DeskError::TooLate(_)
+            | DeskError::WrongStage(_)
+            | DeskError::NotBlocked(_)
+            | DeskError::NoExtension(_)),
+        ) => Err(Failure::conflict(error.to_string())),
+    }
+}
+
+async fn list(ledger: &dyn Ledger, closed: bool, as_json: bool) -> Result<(), Failure> {
+    let listing = if closed {
+        Listing::Closed
+    } else {
+        Listing::Open
+    };
+    let mut rows = Vec::new();
+    for stored in reading::everything(ledger, &listing).await? {
+        if let Item::Request(request) = stored.item {
+            rows.push(row(&request));
+        }
+    }
+    if as_json {
+        json(&rows);
+        return Ok(());
+    }
+    for row in &rows {
+        data(&line(row));
+    }
+    talk(&format!("{} request(s)", rows.len()));
+    Ok(())
+}
+
+async fn show(ledger: &dyn Ledger, reference: &str, as_json: bool) -> Result<(), Failure> {
+    let id = find(ledger, reference).await?;
+    let Some((request, _)) = reading::request(ledger, id).await? else {
+        return Err(Failure::not_found(format!(
+            "there is no request {reference}"
+        )));
+    };
+    let tasks = task_rows(ledger, id).await?;
+    let mut timeline = Vec::new();
+    for stored in reading::everything(ledger, &Listing::Timeline(id)).await? {
+        if let Item::Event(event) = stored.item {
+            timeline.push(event);
+        }
+    }
+    if as_json {
+        json(
+            &serde_json::json!({ "request": row(&request), "tasks": tasks, "timeline": timeline }),
+        );
+        return Ok(());
+    }
+    data(&line(&row(&request)));
+    print_tasks(&tasks, false);
+    for event in timeline {
+        data(&format!("  {}  {:?}", event.at, event.what));
+    }
+    Ok(())
+}
+
+async fn task_rows(ledger: &dyn Ledger, id: RequestId) -> Result<Vec<TaskRow>, Failure> {
+    let tasks = reading::tasks(ledger, id).await?;
+    Ok(tasks.iter().map(|(task, _)| task_row(task)).collect())
+}
+
+fn print_tasks(rows: &[TaskRow], as_json: bool) {
+    if as_json {
+        json(&rows);
+        return;
+    }
+    for row in rows {
+        let blocked = row
+            .blocked
+            .map(|reason| format!("{reason}: "))
+            .unwrap_or_default();
+        let advice = row.advice.unwrap_or_default();
+        data(&format!(
+            "  {:<20} {:<8} {:>6} matched  {blocked}{advice}",
+            row.store, row.stage, row.matched
+        ));
+    }
+}
+
+fn row(request: &Request) -> Row {
+    Row {
+        reference: request.id.reference().to_string(),
+        right: request.right,
+        stage: request.stage.name(),
+        outcome: request
+            .stage
+            .outcome()
+            .map(quittance_core::request::Outcome::name),
+        due_at: request
+            .extended_to
+            .or(request.due_at)
+            .map(|due| due.to_string()),
+        held: request.hold.is_some(),
+        waiting_for: request.gate.map(quittance_core::request::GateReason::code),
+    }
+}
+
+fn line(row: &Row) -> String {
+    format!(
+        "{:<20} {:<8} {:<8} {:<10} due {:<20} {}{}",
+        row.reference,
+        row.right.name(),
+        row.stage,
+        row.outcome.unwrap_or("-"),
+        row.due_at.as_deref().unwrap_or("-"),
+        if row.held { "HELD " } else { "" },
+        row.waiting_for.unwrap_or_default(),
+    )
+}
+
+fn task_row(task: &Task) -> TaskRow {
+    let block = task.block.as_ref().filter(|_| task.stage.is_blocked());
+    TaskRow {
+        store: task.store.to_string(),
+        stage: task.stage.name(),
+        matched: task.outcome.matched,
+        blocked: block.map(|block| block.reason.code()),
+        until: block
+            .and_then(|block| block.until)
+            .map(|until| until.to_string()),
+        advice: block.map(|block| block.reason.advice()),
+    }
+}

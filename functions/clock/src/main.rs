@@ -1,0 +1,11 @@
+//! The bootstrap of the clock function.
+
+use quittance_aws::lambda;
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let adapters = lambda::start(&quittance_clock::NEEDS).await?;
+    let ticker = quittance_clock::wire(&adapters)?;
+    let ticker = &ticker;
+    lambda::serve_schedule(|| quittance_clock::handle(ticker)).await
+}

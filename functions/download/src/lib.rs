@@ -1,0 +1,95 @@
+//! The download: hands one export to its person, against a fresh code.
+//!
+//! It is apart from intake because it may open the vault, and intake may not.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use http::{StatusCode, header};
+use quittance_aws::adapters::{Adapters, Need, StartError};
+use quittance_engine::download::Download;
+use quittance_engine::intake::IntakeError;
+use quittance_web::{Json, Problem, harden};
+use serde::Deserialize;
+
+/// What this function needs to be told.
+pub const NEEDS: [Need; 3] = [Need::Ledger, Need::Vault, Need::TagKeys];
+
+/// Wires the use-case.
+///
+/// # Errors
+/// What is missing or wrong in the settings.
+pub fn wire(adapters: &Adapters) -> Result<Download, StartError> {
+    Ok(Download {
+        ledger: Arc::new(adapters.ledger()?),
+        vault: Arc::new(adapters.vault()?),
+        keys: adapters.tag_keys()?,
+        clock: adapters.clock(),
+    })
+}
+
+/// Builds the API: one path.
+pub fn router(download: Download) -> Router {
+    harden(routes(download))
+}
+
+/// Builds the bare routes, for a process that serves several functions.
+pub fn routes(download: Download) -> Router {
+    Router::new()
+        .route("/v1/requests/{reference}/export", post(export))
+        .with_state(Arc::new(download))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Code {
+    code: String,
+}
+
+async fn export(
+    State(download): State<Arc<Download>>,
+    Path(reference): Path<String>,
+    Json(Code { code }): Json<Code>,
+) -> Response {
+    match download.export(&reference, &code).await {
+        Ok(zip) => {
+            let headers = [
+                (header::CONTENT_TYPE, "application/zip"),
+                (
+                    header::CONTENT_DISPOSITION,
+                    "attachment; filename=\"your-data.zip\"",
+                ),
+            ];
+            (headers, zip).into_response()
+        }
+        Err(error) => problem(&error).into_response(),
+    }
+}
+
+fn problem(error: &IntakeError) -> Problem {
+    match error {
+        IntakeError::WrongCode(_) => {
+            Problem::new(StatusCode::FORBIDDEN, "wrong-code", error.to_string())
+        }
+        IntakeError::DeadCode => {
+            Problem::new(StatusCode::FORBIDDEN, "dead-code", error.to_string())
+        }
+        IntakeError::NotFound
+        | IntakeError::Invalid(_)
+        | IntakeError::TokenReused
+        | IntakeError::TooManyCodes
+        | IntakeError::TooLate(_)
+        | IntakeError::Closed => Problem::new(
+            StatusCode::NOT_FOUND,
+            "no-export",
+            "There is no export to download for this request.",
+        ),
+        IntakeError::Fault(fault) => {
+            tracing::error!(fault = %fault, "download could not answer");
+            Problem::try_again(5)
+        }
+    }
+}

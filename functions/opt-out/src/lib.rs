@@ -1,0 +1,52 @@
+//! Serves opt-out requests: suppression list and store flags, in one invocation.
+//!
+//! It may set flags only.
+
+use std::sync::Arc;
+
+use quittance_aws::adapters::{Adapters, Need, StartError};
+use quittance_core::data_map::DataMap;
+use quittance_core::request::Right;
+use quittance_engine::statement::Handler;
+use quittance_engine::worker::{Hand, Worker};
+use quittance_stores::AwsStores;
+
+/// What this function needs to be told.
+pub const NEEDS: [Need; 8] = [
+    Need::Ledger,
+    Need::Vault,
+    Need::Evidence,
+    Need::Mailer,
+    Need::TagKeys,
+    Need::DataMap,
+    Need::QueuesOf(Right::OptOut),
+    Need::Statements,
+];
+
+/// Wires the use-cases of this right.
+///
+/// # Errors
+/// What is missing or wrong in the settings.
+pub fn wire(
+    adapters: &Adapters,
+    map: Arc<DataMap>,
+    handler: Handler,
+) -> Result<Worker, StartError> {
+    let clients = adapters.clients();
+    let rules = map.identifiers.clone();
+    let stores = AwsStores::new(clients.dynamodb.clone(), clients.s3.clone(), rules);
+    let stores = Arc::new(stores);
+    Ok(Worker {
+        hand: Hand::Flag(stores.clone()),
+        reader: stores,
+        ledger: Arc::new(adapters.ledger()?),
+        queues: Arc::new(adapters.queues()),
+        vault: Arc::new(adapters.vault()?),
+        evidence: Arc::new(adapters.evidence()?),
+        mailer: adapters.mailer()?,
+        clock: adapters.clock(),
+        keys: adapters.tag_keys()?,
+        map,
+        handler,
+    })
+}

@@ -1,0 +1,69 @@
+//! Signs statements and appends them to the transparency log; stores the receipt files.
+//!
+//! It is the only function that may sign.
+
+use std::sync::Arc;
+
+use quittance_aws::adapters::{Adapters, Need, StartError};
+use quittance_aws::settings::Setting;
+use quittance_core::fault::Fault;
+use quittance_core::message::Message;
+use quittance_core::request::Right;
+use quittance_engine::ports::Clock;
+use quittance_engine::sequencer::{Config, Sequencer};
+
+/// What this function needs to be told.
+pub const NEEDS: [Need; 9] = [
+    Need::Ledger,
+    Need::Evidence,
+    Need::Tiles,
+    Need::HeadLock,
+    Need::Signer,
+    Need::Statements,
+    Need::QueuesOf(Right::Access),
+    Need::QueuesOf(Right::Deletion),
+    Need::QueuesOf(Right::OptOut),
+];
+
+/// Wires the use-case.
+///
+/// # Errors
+/// What is missing or wrong in the settings, or keys that cannot be used.
+pub async fn wire(adapters: &Adapters) -> Result<Sequencer, StartError> {
+    Ok(Sequencer {
+        ledger: Arc::new(adapters.ledger()?),
+        evidence: Arc::new(adapters.evidence()?),
+        tiles: Arc::new(adapters.tiles()?),
+        head: Arc::new(adapters.head_lock()?),
+        signer: adapters.signer().await?,
+        queues: Arc::new(adapters.queues()),
+        config: Config::new(adapters.settings().text(Setting::LogOrigin)?),
+    })
+}
+
+/// Sequences until the outbox is empty, or the time is nearly out.
+///
+/// # Errors
+/// `Fault::Reject` for another function's message, or when the log halts: somebody must look.
+pub async fn handle(
+    sequencer: &Sequencer,
+    clock: &dyn Clock,
+    message: &Message,
+    until: jiff::Timestamp,
+) -> Result<(), Fault> {
+    match message {
+        Message::Statements => {}
+        Message::Request { .. } | Message::Task { .. } => {
+            return Err(Fault::reject("this message belongs to another function"));
+        }
+    }
+    loop {
+        let progress = sequencer.run().await?;
+        for refused in &progress.refused {
+            tracing::error!(leaf.id = %refused.leaf, fault = refused.why, "a statement is refused");
+        }
+        if !progress.more || clock.now() >= until {
+            return Ok(());
+        }
+    }
+}
