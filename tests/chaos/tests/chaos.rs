@@ -1,0 +1,236 @@
+//! The engine under faults: every call, every face of a fault, and seeded mixtures of all.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "tests: whatever does not fit is a finding"
+)]
+
+use futures::FutureExt as _;
+use quittance_chaos::check::check_world;
+use quittance_chaos::schedule;
+use quittance_chaos::{Ask, World};
+use quittance_core::request::Right;
+use quittance_engine::memory::faults::Injection;
+
+const ALL_RIGHTS: [Ask; 3] = [
+    Ask {
+        person: 0,
+        right: Right::Access,
+    },
+    Ask {
+        person: 0,
+        right: Right::Deletion,
+    },
+    Ask {
+        person: 1,
+        right: Right::OptOut,
+    },
+];
+
+/// People who do not get in each other's way: whose request is accepted first does not matter.
+const APART: [Ask; 3] = [
+    Ask {
+        person: 0,
+        right: Right::Access,
+    },
+    Ask {
+        person: 1,
+        right: Right::Deletion,
+    },
+    Ask {
+        person: 2,
+        right: Right::OptOut,
+    },
+];
+
+fn calm(asks: &[Ask]) -> World {
+    let world = World::new(3, 1);
+    for ask in asks {
+        world.ask(*ask).now_or_never().unwrap().unwrap();
+    }
+    world.settle();
+    world
+}
+
+#[test]
+fn a_calm_day_closes_everything_and_every_receipt_verifies() {
+    let world = calm(&ALL_RIGHTS);
+    assert_eq!(check_world(&world), Vec::<String>::new());
+    let result = world.result();
+    for (name, value) in &result {
+        println!("{name}: {value}");
+    }
+    assert!(result["request 0 access"].contains("Completed"));
+    assert!(result["request 0 deletion"].contains("Completed"));
+    assert!(result["request 1 opt_out"].contains("Completed"));
+    assert!(!result.contains_key("row customers c0"), "deleted");
+    assert!(result.contains_key("row invoices c0-0"), "retained by law");
+    assert!(
+        result["row reviews c0"].contains("\"author\": \"-\""),
+        "masked"
+    );
+    assert!(
+        result["row customers c1"].contains("do_not_sell"),
+        "flagged"
+    );
+    let untouched = World::new(3, 1).result();
+    assert_eq!(result["row customers c2"], untouched["row customers c2"]);
+    // The access request came first: its export was collected before the deletion began.
+    assert!(result["task 0 access customers"].contains("[1, 0, 0, 1, 0, 0, 1]"));
+}
+
+/// Runs the scenario, with a fault at port call `n`, people and queues trying again.
+fn with_fault_at(n: u64, injection: Injection) -> (World, bool) {
+    let world = World::new(3, 1);
+    let first = world.faults.calls();
+    let fired = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let seen = fired.clone();
+    world.faults.follow(move |call| {
+        if call.n == first + n {
+            seen.store(true, std::sync::atomic::Ordering::Relaxed);
+            injection
+        } else {
+            Injection::None
+        }
+    });
+    for ask in ALL_RIGHTS {
+        // A form that failed, or whose page died, is sent again.
+        let mut tries = 0;
+        while !matches!(world.ask(ask).now_or_never(), Some(Ok(_))) {
+            tries += 1;
+            assert!(
+                tries < 20,
+                "a person does not get done: {injection:?} at call {n}"
+            );
+            // Codes die after ten minutes: every other time the person comes back too late.
+            if tries % 2 == 0 {
+                world.clock.advance(jiff::SignedDuration::from_mins(11));
+            }
+        }
+    }
+    for _ in 0..2_000 {
+        let Some((right, message)) = world.queues.take(0) else {
+            break;
+        };
+        if !matches!(world.handle(right, &message).now_or_never(), Some(Ok(()))) {
+            world.queues.put_back(right, message);
+        }
+    }
+    while !fired.load(std::sync::atomic::Ordering::Relaxed) {
+        for request in world.requests() {
+            drop(world.attest(request.id).now_or_never());
+        }
+        world.clock.advance(jiff::SignedDuration::from_secs(90));
+        drop(world.ticker().tick().now_or_never());
+        for _ in 0..2_000 {
+            let Some((right, message)) = world.queues.take(0) else {
+                break;
+            };
+            if !matches!(world.handle(right, &message).now_or_never(), Some(Ok(()))) {
+                world.queues.put_back(right, message);
+            }
+        }
+        if world.is_done() {
+            break;
+        }
+    }
+    world.faults.calm();
+    world.settle();
+    (world, fired.load(std::sync::atomic::Ordering::Relaxed))
+}
+
+fn every_call_under(injection: Injection) {
+    let calm = calm(&ALL_RIGHTS).result();
+    let mut calls = 0;
+    for n in 0.. {
+        let (world, fired) = with_fault_at(n, injection);
+        if !fired {
+            break;
+        }
+        calls += 1;
+        let findings = check_world(&world);
+        assert!(
+            findings.is_empty(),
+            "{injection:?} at call {n}: {findings:#?}"
+        );
+        assert_eq!(world.result(), calm, "{injection:?} at call {n}");
+    }
+    assert!(calls > 100, "only {calls} calls were tried");
+}
+
+#[test]
+fn a_crash_before_any_call_changes_nothing_about_the_result() {
+    every_call_under(Injection::CrashBefore);
+}
+
+#[test]
+fn a_crash_after_any_call_changes_nothing_about_the_result() {
+    every_call_under(Injection::CrashAfter);
+}
+
+#[test]
+fn a_failure_of_any_call_changes_nothing_about_the_result() {
+    every_call_under(Injection::FailBefore);
+}
+
+#[test]
+fn a_success_reported_as_failure_changes_nothing_about_the_result() {
+    every_call_under(Injection::FailAfter);
+}
+
+#[test]
+fn every_message_delivered_twice_changes_nothing_about_the_result() {
+    let calm = calm(&ALL_RIGHTS).result();
+    let world = World::new(3, 1);
+    for ask in ALL_RIGHTS {
+        world.ask(ask).now_or_never().unwrap().unwrap();
+        world.ask(ask).now_or_never().unwrap().unwrap();
+    }
+    while let Some((right, message)) = world.queues.take(0) {
+        for _ in 0..2 {
+            world
+                .handle(right, &message)
+                .now_or_never()
+                .unwrap()
+                .unwrap();
+        }
+    }
+    world.settle();
+    assert_eq!(check_world(&world), Vec::<String>::new());
+    assert_eq!(world.result(), calm);
+}
+
+#[test]
+fn seeded_schedules_end_like_a_calm_day() {
+    // The soak run sets more; see tests/run.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test's own number, not the product's"
+    )]
+    let number = std::env::var("QUITTANCE_SCHEDULES").ok();
+    let schedules: u64 = number.and_then(|text| text.parse().ok()).unwrap_or(200);
+    let calm = calm(&APART).result();
+    let mut calls = 0;
+    let mut crashes = 0;
+    for seed in 0..schedules {
+        let ran = schedule::run(&APART, 3, seed, 1500, &calm);
+        assert!(ran.findings.is_empty(), "seed {seed}: {:#?}", ran.findings);
+        calls += ran.calls;
+        crashes += ran.crashes;
+    }
+    println!("{schedules} schedules, {calls} port calls, {crashes} crashes, no violation");
+    assert!(
+        crashes > schedules,
+        "schedules without crashes prove little"
+    );
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace() {
+    let calm = calm(&APART).result();
+    let first = schedule::run(&APART, 3, 42, 800, &calm);
+    let second = schedule::run(&APART, 3, 42, 800, &calm);
+    assert_eq!(first, second);
+    let other = schedule::run(&APART, 3, 43, 800, &calm);
+    assert_ne!(first.trace, other.trace);
+}

@@ -1,0 +1,138 @@
+//! The contract suites over the adapters for AWS, on `ministack`: with KMS keys and SES mails.
+//!
+//! Needs the program `ministack` (a Python package) on the PATH, or its path in
+//! `QUITTANCE_MINISTACK`. One server is started for the whole run, on a loopback port, and ended with it.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "behaviours/mod.rs"]
+mod behaviours;
+
+use std::net::{TcpListener, TcpStream};
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use aws_sdk_kms::types::{KeySpec, KeyUsageType};
+use quittance_aws::clients::Clients;
+use quittance_aws::settings::Setting;
+
+use behaviours::{AwsWorld, World};
+
+async fn aws() -> AwsWorld {
+    let clients = Clients::local(server()).await;
+    let prefix = format!("t{}", WORLDS.fetch_add(1, Ordering::Relaxed));
+    let sender = "dsr@example.test";
+    let identity = clients.ses.create_email_identity().email_identity(sender);
+    // It exists from the second world on.
+    drop(identity.send().await);
+    let more = vec![
+        (Setting::VaultKey, key(&clients, None).await),
+        (
+            Setting::StatementKey,
+            key(&clients, Some(KeySpec::EccNistP256)).await,
+        ),
+        (
+            Setting::LogKey,
+            key(&clients, Some(KeySpec::EccNistEdwards25519)).await,
+        ),
+        (Setting::Mail, sender.to_owned()),
+    ];
+    AwsWorld::provision(clients, &prefix, more, Vec::new()).await
+}
+
+async fn world() -> World {
+    aws().await.world().await
+}
+
+/// Makes a KMS key: for wrapping, or for signing.
+async fn key(clients: &Clients, spec: Option<KeySpec>) -> String {
+    let create = clients.kms.create_key();
+    let create = match spec {
+        None => create,
+        Some(spec) => create.key_spec(spec).key_usage(KeyUsageType::SignVerify),
+    };
+    let made = create.send().await.unwrap();
+    format!("kms:{}", made.key_metadata.unwrap().key_id)
+}
+
+/// Starts the one server and waits until it answers.
+fn server() -> &'static str {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    &SERVER.get_or_init(Server::start).endpoint
+}
+
+struct Server {
+    endpoint: String,
+    /// Closed by the end of this process, however it comes: that ends the server.
+    _leash: ChildStdin,
+}
+
+impl Server {
+    #[expect(
+        clippy::zombie_processes,
+        reason = "it ends after this process, which cannot wait for it"
+    )]
+    fn start() -> Self {
+        let program = program();
+        let found = Command::new("sh")
+            .args(["-c", "command -v \"$0\"", &program])
+            .output()
+            .unwrap();
+        assert!(found.status.success(), "{program} is not there. {ADVICE}");
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let mut shell = Command::new("sh")
+            .args([
+                "-c",
+                "\"$0\" & server=$!; cat > /dev/null; kill $server",
+                &program,
+            ])
+            .env("BIND_HOST", "127.0.0.1")
+            .env("GATEWAY_PORT", port.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(
+                Instant::now() < deadline,
+                "{program} did not answer. {ADVICE}"
+            );
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
+        let leash = shell.stdin.take().unwrap();
+        Self {
+            endpoint: format!("http://127.0.0.1:{port}"),
+            _leash: leash,
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where a tool lies is no setting of the product"
+)]
+fn program() -> String {
+    std::env::var("QUITTANCE_MINISTACK").unwrap_or_else(|_| "ministack".to_owned())
+}
+
+const ADVICE: &str = "Make a virtual environment, `pip install ministack cryptography` there, and put its `bin` on \
+                      the PATH or the program's path into QUITTANCE_MINISTACK.";
+
+/// So that every world has names of its own.
+static WORLDS: AtomicU32 = AtomicU32::new(0);
+
+tests_over!(super::world);
+aws_tests_over!(super::aws);

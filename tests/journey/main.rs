@@ -1,0 +1,15 @@
+//! Whole journeys through the real program: `dsr local` as a process, driven over HTTP, killed, and
+//! searched; and what `dsr demo` leaves, judged by `dsr verify` and `dsr fsck`.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests: whatever does not fit is a finding"
+)]
+
+mod bad_input;
+mod evidence;
+mod kill;
+mod local;
+mod many;
