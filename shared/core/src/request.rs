@@ -263,15 +263,16 @@ impl DenialReason {
     }
 }
 
-/// A code sent to the mailbox, as the ledger knows it: keyed hash, expiry, tries left.
+/// A code for the mailbox, as the ledger knows it. The code itself is derived from intake's key,
+/// the request and `expires_at`, so that a mail that was lost can be sent again with the same code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Challenge {
-    /// Keyed hash of the code.
-    pub code: Tag,
-    /// When the code stops working.
+    /// When the code stops working; no two codes of a request end at the same instant.
     pub expires_at: Timestamp,
     /// Wrong tries left; none left and the code is dead.
     pub tries_left: u8,
+    /// Whether the mail is known to have been handed over.
+    pub mailed: bool,
 }
 
 /// Why a request ends without effects.

@@ -55,13 +55,14 @@ impl Change {
         self.writes.push(write);
     }
 
-    /// Commits everything, or nothing.
+    /// Commits everything, or nothing; returns the request's version then.
     ///
     /// # Errors
     /// `Fault::Conflict` when the request, or one of the other items, changed since it was read.
-    pub async fn commit(self, ledger: &dyn Ledger) -> Result<(), Fault> {
+    pub async fn commit(self, ledger: &dyn Ledger) -> Result<Version, Fault> {
         let mut writes = vec![Write::Replace(Item::Request(self.request), self.version)];
         writes.extend(self.writes);
-        ledger.commit(&writes).await
+        ledger.commit(&writes).await?;
+        Ok(self.version.next())
     }
 }

@@ -203,7 +203,7 @@ impl Desk {
             }
             change.request.wake_at = Some(now);
             match change.commit(&*self.ledger).await {
-                Ok(()) => return self.announce(&request).await,
+                Ok(_) => return self.announce(&request).await,
                 Err(Fault::Conflict) => {}
                 Err(fault) => return Err(fault.into()),
             }

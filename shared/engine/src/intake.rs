@@ -256,7 +256,7 @@ impl Intake {
     async fn opened(&self, request: Request, form: &Form) -> Result<Submitted, IntakeError> {
         if request.stage == Stage::Draft {
             let (request, version) = self.load(request.id).await?;
-            self.mail_code(request, version, form.mail_to.as_deref())
+            self.new_code(request, version, form.mail_to.as_deref())
                 .await?;
         } else {
             self.announce(&request).await;
@@ -266,16 +266,25 @@ impl Intake {
 
     async fn again(&self, id: RequestId, form: &Form) -> Result<Submitted, IntakeError> {
         let (request, version) = self.load(id).await?;
-        if request.stage == Stage::Draft && code_is_due(&request, self.clock.now()) {
-            match self
-                .mail_code(request.clone(), version, form.mail_to.as_deref())
-                .await
-            {
-                Ok(()) | Err(IntakeError::TooManyCodes) => {}
-                Err(error) => return Err(error),
-            }
+        let submitted = self.submitted(&request, form);
+        if request.stage != Stage::Draft {
+            return Ok(submitted);
         }
-        Ok(self.submitted(&request, form))
+        let to = form.mail_to.as_deref();
+        let mailed = match &request.challenge {
+            Some(alive) if self.clock.now() < alive.expires_at => {
+                if alive.mailed {
+                    return Ok(submitted);
+                }
+                // Somebody died between promising the code and mailing it.
+                self.mail_code(request, version, to).await
+            }
+            Some(_) | None => self.new_code(request, version, to).await,
+        };
+        match mailed {
+            Ok(()) | Err(IntakeError::TooManyCodes) => Ok(submitted),
+            Err(error) => Err(error),
+        }
     }
 
     fn submitted(&self, request: &Request, form: &Form) -> Submitted {
@@ -301,7 +310,7 @@ impl Intake {
             if !own || request.purged_at.is_some() {
                 return Err(IntakeError::NotFound);
             }
-            match self.mail_code(request, version, Some(address)).await {
+            match self.new_code(request, version, Some(address)).await {
                 Err(IntakeError::Fault(Fault::Conflict)) => {}
                 done => return done,
             }
@@ -310,34 +319,47 @@ impl Intake {
     }
 
     /// Commits a new challenge, then mails its code: a code that was mailed always works.
-    async fn mail_code(
+    async fn new_code(
         &self,
-        request: Request,
+        mut request: Request,
         version: Version,
         to: Option<&str>,
     ) -> Result<(), IntakeError> {
-        let Some(to) = to else { return Ok(()) };
         let now = self.clock.now();
-        let mut request = request;
         if request.codes_sent >= MAX_CODES {
             if !has_cooled(&request, now) {
                 return Err(IntakeError::TooManyCodes);
             }
             request.codes_sent = 0;
         }
-        let code = secrets::code(self.clock.random());
-        let mut change = Change::new(request, version);
-        let request = &mut change.request;
-        request.challenge = Some(secrets::challenge(
-            &self.keys.intake,
-            request.id,
-            &code,
-            now,
-        ));
+        request.challenge = Some(secrets::challenge(now));
         request.codes_sent += 1;
-        let mail = mails::code(request, &code, to);
-        change.commit(&*self.ledger).await?;
-        self.mailer.send(&mail).await?;
+        let change = Change::new(request.clone(), version);
+        let version = change.commit(&*self.ledger).await?;
+        // From here on the code works; the same form sent again mails it if this process dies.
+        self.mail_code(request, version, to).await
+    }
+
+    /// Mails the code of the challenge that stands, then says so.
+    async fn mail_code(
+        &self,
+        mut request: Request,
+        version: Version,
+        to: Option<&str>,
+    ) -> Result<(), IntakeError> {
+        let (Some(to), Some(challenge)) = (to, &request.challenge) else {
+            return Ok(());
+        };
+        let code = secrets::code(&self.keys.intake, request.id, challenge);
+        self.mailer.send(&mails::code(&request, &code, to)).await?;
+        if let Some(challenge) = &mut request.challenge {
+            challenge.mailed = true;
+        }
+        match Change::new(request, version).commit(&*self.ledger).await {
+            Ok(_) => {}
+            // The mail is out, and that is what counts: at worst the same mail goes out again.
+            Err(fault) => tracing::info!(fault = %fault, "a mailed code is not marked as mailed"),
+        }
         Ok(())
     }
 
@@ -450,14 +472,6 @@ pub async fn spend_try(
             Err(IntakeError::WrongCode(left))
         }
     }
-}
-
-/// Whether the same form sent again should mail a new code: only when the last one has died.
-fn code_is_due(request: &Request, now: Timestamp) -> bool {
-    request
-        .challenge
-        .as_ref()
-        .is_none_or(|challenge| now >= challenge.expires_at)
 }
 
 /// Whether the last code is so old that codes may be sent again: nobody's mailbox is flooded.

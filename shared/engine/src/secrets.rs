@@ -1,6 +1,6 @@
 //! Short codes and long secrets: how they are made, typed, and compared.
 //!
-//! The ledger only ever holds their keyed hashes.
+//! The ledger holds no code and no secret: keyed hashes, and what a code is derived from.
 
 use jiff::{SignedDuration, Timestamp};
 use quittance_core::digest::{HmacKey, Tag};
@@ -8,9 +8,15 @@ use quittance_core::id::RequestId;
 use quittance_core::request::Challenge;
 use subtle::ConstantTimeEq as _;
 
-/// Makes a code to be typed back: eight Crockford base-32 digits, 40 bits, in two groups.
-pub fn code(random: [u8; 32]) -> String {
-    let mut digits = random.iter().take(CODE_DIGITS).map(|byte| {
+/// Derives the code of a challenge: eight Crockford base-32 digits, 40 bits, in two groups. Whoever
+/// lacks the key cannot tell it from chance; whoever has it can send the same code again.
+pub fn code(key: &HmacKey, request: RequestId, challenge: &Challenge) -> String {
+    let sent = challenge.expires_at.as_nanosecond().to_string();
+    let secret = key.tag(
+        "dsr-code/v1",
+        &[request.to_string().as_bytes(), sent.as_bytes()],
+    );
+    let mut digits = secret.as_bytes().iter().take(CODE_DIGITS).map(|byte| {
         let digit = CROCKFORD
             .get(usize::from(byte & 31))
             .copied()
@@ -41,12 +47,12 @@ pub fn read_code(typed: &str) -> Option<String> {
     (legal && digits.len() == CODE_DIGITS).then_some(digits)
 }
 
-/// Puts a code under challenge: ten minutes, five tries.
-pub fn challenge(key: &HmacKey, request: RequestId, code: &str, now: Timestamp) -> Challenge {
+/// Begins a challenge: ten minutes, five tries.
+pub fn challenge(now: Timestamp) -> Challenge {
     Challenge {
-        code: code_tag(key, request, code),
         expires_at: now.saturating_add(CODE_LIFE).unwrap_or(Timestamp::MAX),
         tries_left: CODE_TRIES,
+        mailed: false,
     }
 }
 
@@ -75,8 +81,9 @@ pub fn attempt(
     if challenge.tries_left == 0 || now >= challenge.expires_at {
         return Attempt::Dead;
     }
-    let given = code_tag(key, request, &read_code(typed).unwrap_or_default());
-    if bool::from(given.as_bytes().ct_eq(challenge.code.as_bytes())) {
+    let given = read_code(typed).unwrap_or_default();
+    let code = read_code(&code(key, request, challenge)).unwrap_or_default();
+    if given.len() == CODE_DIGITS && bool::from(given.as_bytes().ct_eq(code.as_bytes())) {
         Attempt::Right
     } else {
         Attempt::Wrong(challenge.tries_left - 1)
@@ -104,14 +111,6 @@ pub fn same(a: &Tag, b: &Tag) -> bool {
     a.as_bytes().ct_eq(b.as_bytes()).into()
 }
 
-fn code_tag(key: &HmacKey, request: RequestId, code: &str) -> Tag {
-    let digits = read_code(code).unwrap_or_default();
-    key.tag(
-        "dsr-code/v1",
-        &[request.to_string().as_bytes(), digits.as_bytes()],
-    )
-}
-
 /// How long a code works.
 pub const CODE_LIFE: SignedDuration = SignedDuration::from_mins(10);
 const CODE_TRIES: u8 = 5;
@@ -126,39 +125,45 @@ mod tests {
 
     #[test]
     fn a_code_is_read_as_people_type_it() {
-        let code = code([0; 32]);
-        assert_eq!(code, "0000-0000");
         assert_eq!(read_code(" oOoo 0000 "), Some("00000000".into()));
         assert_eq!(read_code("0000-000"), None);
         assert_eq!(read_code("0000-000U"), None);
+        let challenge = challenge(Timestamp::UNIX_EPOCH);
+        let code = code(&KEY, RequestId::new([1; 16]), &challenge);
+        assert_eq!(code.len(), CODE_DIGITS + 1);
+        assert!(read_code(&code).is_some());
     }
 
     #[test]
     fn a_code_dies_of_age_and_of_tries() {
         let id = RequestId::new([1; 16]);
         let now = Timestamp::UNIX_EPOCH;
-        let mut challenge = challenge(&KEY, id, "7K4M-Q2XW", now);
+        let mut challenge = challenge(now);
+        let code = code(&KEY, id, &challenge);
+        let typed = code.to_lowercase().replace('-', " ");
+        let wrong = code.replace(code.chars().next().unwrap(), "Z");
         let try_it =
-            |challenge: &Challenge, typed, at| attempt(&KEY, id, Some(challenge), typed, at);
-        assert_eq!(try_it(&challenge, "7k4mq2xw", now), Attempt::Right);
-        assert_eq!(try_it(&challenge, "7k4mq2xx", now), Attempt::Wrong(4));
-        assert_eq!(
-            try_it(&challenge, "7k4mq2xw", now + CODE_LIFE),
-            Attempt::Dead
-        );
+            |challenge: &Challenge, typed: &str, at| attempt(&KEY, id, Some(challenge), typed, at);
+        assert_eq!(try_it(&challenge, &typed, now), Attempt::Right);
+        assert_eq!(try_it(&challenge, &wrong, now), Attempt::Wrong(4));
+        assert_eq!(try_it(&challenge, "", now), Attempt::Wrong(4));
+        assert_eq!(try_it(&challenge, &typed, now + CODE_LIFE), Attempt::Dead);
         challenge.tries_left = 0;
-        assert_eq!(try_it(&challenge, "7k4mq2xw", now), Attempt::Dead);
-        assert_eq!(attempt(&KEY, id, None, "7k4mq2xw", now), Attempt::Dead);
+        assert_eq!(try_it(&challenge, &typed, now), Attempt::Dead);
+        assert_eq!(attempt(&KEY, id, None, &typed, now), Attempt::Dead);
     }
 
     #[test]
-    fn a_code_is_bound_to_its_request() {
-        let now = Timestamp::UNIX_EPOCH;
-        let challenge = challenge(&KEY, RequestId::new([1; 16]), "7K4M-Q2XW", now);
+    fn a_code_is_bound_to_its_request_its_key_and_its_instant() {
+        let (id, now) = (RequestId::new([1; 16]), Timestamp::UNIX_EPOCH);
+        let first = challenge(now);
+        let typed = code(&KEY, id, &first);
+        let wrong = Attempt::Wrong(4);
         let other = RequestId::new([2; 16]);
-        assert_eq!(
-            attempt(&KEY, other, Some(&challenge), "7K4M-Q2XW", now),
-            Attempt::Wrong(4)
-        );
+        assert_eq!(attempt(&KEY, other, Some(&first), &typed, now), wrong);
+        let stranger = HmacKey::new([6; 32]);
+        assert_eq!(attempt(&stranger, id, Some(&first), &typed, now), wrong);
+        let later = challenge(now + SignedDuration::from_secs(1));
+        assert_eq!(attempt(&KEY, id, Some(&later), &typed, now), wrong);
     }
 }

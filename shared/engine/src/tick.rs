@@ -149,7 +149,8 @@ impl Ticker {
         change.request.purged_at = Some(self.clock.now());
         change.request.wake_at = None;
         change.request.challenge = None;
-        change.commit(&*self.ledger).await
+        change.commit(&*self.ledger).await?;
+        Ok(())
     }
 
     /// Shreds papers whose request was never committed: intake died in between. Once a day is often

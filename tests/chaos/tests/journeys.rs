@@ -435,6 +435,42 @@ fn what_arrives_during_a_deletion_is_chased_and_then_told() {
 }
 
 #[test]
+fn whatever_dies_while_a_code_is_sent_the_same_form_again_brings_one_that_works() {
+    let faces = [
+        Injection::CrashBefore,
+        Injection::CrashAfter,
+        Injection::FailBefore,
+        Injection::FailAfter,
+    ];
+    for face in faces {
+        for at in 0.. {
+            let world = World::new(1, 1);
+            let first = world.faults.calls();
+            world.faults.follow(move |call| {
+                if call.n == first + at {
+                    face
+                } else {
+                    Injection::None
+                }
+            });
+            let sent = world.submit(DELETE).now_or_never();
+            let calls = world.faults.calls() - first;
+            world.faults.calm();
+            let again = now(world.submit(DELETE)).unwrap();
+            let mails = world.mailer.to(&World::email(0));
+            assert_eq!(mails.len(), 1, "{face:?} at call {at}");
+            let (_, rest) = mails[0].text.split_once("Your code: ").unwrap();
+            let code = rest.lines().next().unwrap();
+            now(world.intake().confirm(again.reference.as_str(), code)).unwrap();
+            if at >= calls {
+                assert!(sent.is_some_and(|sent| sent.is_ok()), "nothing was broken");
+                break;
+            }
+        }
+    }
+}
+
+#[test]
 fn an_unconfirmed_draft_is_forgotten_after_a_day() {
     let world = World::new(1, 1);
     now(world.submit(DELETE)).unwrap();

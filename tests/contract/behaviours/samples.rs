@@ -186,9 +186,9 @@ fn full_request() -> Request {
         responded_at: Some(at(6)),
         closed_at: Some(at(7)),
         challenge: Some(Challenge {
-            code: tag("code"),
             expires_at: at(8),
             tries_left: 3,
+            mailed: true,
         }),
         codes_sent: 2,
         subject_tags: vec![tag("a"), tag("b")],

@@ -44,7 +44,7 @@ pub(super) fn request() -> impl Strategy<Value = Request> {
     let times = vec(option::of(at()), 8);
     let tags = (tag(), tag(), vec(tag(), 0..4));
     let counts = (any::<u8>(), any::<u32>(), any::<u32>());
-    let challenge = option::of((tag(), at(), any::<u8>()));
+    let challenge = option::of((at(), any::<u8>(), any::<bool>()));
     let plan = option::of((digest(), any::<u32>(), option::of(digest())));
     let rest = (
         option::of(at()),
@@ -71,10 +71,10 @@ pub(super) fn request() -> impl Strategy<Value = Request> {
                 first_effect_at: times[4],
                 responded_at: times[5],
                 closed_at: times[6],
-                challenge: challenge.map(|(code, expires_at, tries_left)| Challenge {
-                    code,
+                challenge: challenge.map(|(expires_at, tries_left, mailed)| Challenge {
                     expires_at,
                     tries_left,
+                    mailed,
                 }),
                 codes_sent,
                 status_token,
