@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::data_map::{DataMap, DeletionRule, OptOutRule, Place, Store};
@@ -122,6 +122,41 @@ pub fn cut_off(map: &DataMap, tasks: &[Task]) -> Vec<StoreId> {
     cut
 }
 
+/// Whether a store that yields identifiers for this one waits, unlocated, for a release.
+pub fn is_cut_off(map: &DataMap, tasks: &[Task], store: &StoreId) -> bool {
+    let Some(store) = map.store(store) else {
+        return false;
+    };
+    let needs = store.finds_by();
+    map.stores.iter().any(|other| {
+        other.id != store.id
+            && other.yields.keys().any(|kind| needs.contains(kind))
+            && tasks.iter().any(|task| {
+                task.store == other.id && task.stage == TaskStage::Blocked(Was::Pending)
+            })
+    })
+}
+
+/// Whether a task was looked at before another was done, so long that data may have arrived since.
+/// An attestation may have been waited for for days.
+pub fn is_stale(task: &Task, other: &Task) -> bool {
+    let Some(check) = task
+        .outcome
+        .check
+        .as_ref()
+        .filter(|_| task.stage == TaskStage::Done)
+    else {
+        return false;
+    };
+    if let Some(attested) = &other.outcome.attested {
+        return attested.at > check.at;
+    }
+    other
+        .settled_at
+        .and_then(|at| at.checked_sub(STALE).ok())
+        .is_some_and(|at| at > check.at)
+}
+
 /// When the next blocked task wakes by itself.
 pub fn next_release(tasks: &[Task]) -> Option<Timestamp> {
     tasks
@@ -203,6 +238,8 @@ struct PlannedStore<'a> {
     manifest: Option<Tag>,
 }
 
+/// How long a look stays good while other stores are worked on.
+const STALE: SignedDuration = SignedDuration::from_secs(60);
 /// The exemption of a store that an opt-out does not concern.
 pub const NO_FLAG_DECLARED: &str = "no_flag_declared";
 

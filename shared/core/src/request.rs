@@ -116,7 +116,7 @@ pub enum Event {
     Located,
     /// Nothing stops the effects.
     GateOpened,
-    /// The data map gained stores after the plan was made.
+    /// The data map changed, or a store was released, after the plan was made.
     Replanned,
     /// The outcome is known and its statement is in the outbox.
     Settled(Outcome),
@@ -142,9 +142,8 @@ impl Stage {
     pub const fn after(self, event: Event) -> Result<Self, IllegalEvent> {
         match (self, event) {
             (Self::Draft, Event::Confirmed) => Ok(Self::Accepted),
-            (Self::Accepted, Event::Planned) | (Self::Gated | Self::Acting, Event::Replanned) => {
-                Ok(Self::Locating)
-            }
+            (Self::Accepted, Event::Planned)
+            | (Self::Locating | Self::Gated | Self::Acting, Event::Replanned) => Ok(Self::Locating),
             (Self::Locating, Event::Located) => Ok(Self::Gated),
             (Self::Gated, Event::GateOpened) => Ok(Self::Acting),
             // Denial and revocation come before the first effect: the gate may be open already.
@@ -307,6 +306,8 @@ pub struct Hold {
 pub struct Plan {
     /// The data map the plan was made from.
     pub data_map: Digest,
+    /// How often the data map changed since the first plan.
+    pub generation: u32,
     /// How many stores the data map named.
     pub stores: u32,
     /// Digest over stores, keyed identifiers and manifests; set when the plan is gated.
@@ -340,6 +341,9 @@ pub struct Request {
     pub first_effect_at: Option<Timestamp>,
     /// When the outcome was known and the answer sent on its way.
     pub responded_at: Option<Timestamp>,
+    /// What was answered: digest of outcome and stores, and the name of the export. Another state of
+    /// the stores is another answer.
+    pub answer: Option<Digest>,
     /// When the receipt was stored.
     pub closed_at: Option<Timestamp>,
     /// The code that proves the mailbox, or frees a download.
@@ -469,6 +473,7 @@ mod tests {
             "Accepted Settled(Denied) Sealing(Denied)",
             "Accepted Settled(Revoked) Sealing(Revoked)",
             "Locating Located Gated",
+            "Locating Replanned Locating",
             "Locating Settled(Denied) Sealing(Denied)",
             "Locating Settled(Revoked) Sealing(Revoked)",
             "Gated GateOpened Acting",

@@ -55,6 +55,10 @@ pub enum TaskEvent {
     Blocked,
     /// A person or a date lets it go on.
     Released,
+    /// The data map changed: what it means here is worked out anew.
+    Replanned,
+    /// Others took long since: it is looked at once more before the outcome is sealed.
+    Reopened,
 }
 
 /// An event that cannot happen at a task's stage.
@@ -83,7 +87,17 @@ impl TaskStage {
             (Self::Pending, TaskEvent::Blocked) => Ok(Self::Blocked(Was::Pending)),
             (Self::Located, TaskEvent::Blocked) => Ok(Self::Blocked(Was::Located)),
             (Self::Acting, TaskEvent::Blocked) => Ok(Self::Blocked(Was::Acting)),
-            (Self::Blocked(Was::Pending), TaskEvent::Released) => Ok(Self::Pending),
+            (Self::Blocked(Was::Pending), TaskEvent::Released)
+            | (
+                Self::Pending
+                | Self::Located
+                | Self::Acting
+                | Self::Done
+                | Self::Exempt
+                | Self::Blocked(_),
+                TaskEvent::Replanned,
+            ) => Ok(Self::Pending),
+            (Self::Done, TaskEvent::Reopened) => Ok(Self::Acting),
             (stage, event) => Err(IllegalTaskEvent { stage, event }),
         }
     }
@@ -148,6 +162,8 @@ pub struct Located {
     pub matched: u64,
     /// Keyed hash over the first round's parts, in order: what the plan's digest covers.
     pub manifest: Tag,
+    /// Whether something in it leads to more identifiers.
+    pub yields: bool,
 }
 
 /// Whether what a task does must be told in an amendment, because the outcome is sealed.
@@ -158,6 +174,8 @@ pub enum Amendment {
     NotNeeded,
     /// It was released after sealing: an amendment will tell.
     Owed,
+    /// The gate opened for it since: it may be touched.
+    Cleared,
     /// The amendment is in the outbox.
     Made,
 }
@@ -175,8 +193,12 @@ pub struct Task {
     pub stage: TaskStage,
     /// Why it is blocked, when it is.
     pub block: Option<Block>,
+    /// How often the data map changed under it: its papers of each time have names of their own.
+    pub generation: u32,
     /// The round it works on, from 1.
     pub round: u8,
+    /// The highest round so far.
+    pub rounds: u8,
     /// How many parts of the current step (locate or act) are committed.
     pub cursor: u32,
     /// How often this step was tried without progress; reset by every commit of progress.
@@ -187,6 +209,8 @@ pub struct Task {
     pub located: Option<Located>,
     /// What was done so far; final when `stage` is done or exempt.
     pub outcome: TaskOutcome,
+    /// When it was done first.
+    pub settled_at: Option<Timestamp>,
     /// Whether an amendment tells it.
     pub amendment: Amendment,
 }
@@ -200,12 +224,15 @@ impl Task {
             wave,
             stage: TaskStage::Pending,
             block: None,
+            generation: 0,
             round: 1,
+            rounds: 1,
             cursor: 0,
             attempts: 0,
             repeats: 0,
             located: None,
             outcome: TaskOutcome::default(),
+            settled_at: None,
             amendment: Amendment::NotNeeded,
         }
     }
@@ -225,13 +252,15 @@ mod tests {
         TaskStage::Blocked(Was::Located),
         TaskStage::Blocked(Was::Acting),
     ];
-    const EVENTS: [TaskEvent; 6] = [
+    const EVENTS: [TaskEvent; 8] = [
         TaskEvent::Located,
         TaskEvent::ActingBegun,
         TaskEvent::Done,
         TaskEvent::Exempted,
         TaskEvent::Blocked,
         TaskEvent::Released,
+        TaskEvent::Replanned,
+        TaskEvent::Reopened,
     ];
 
     #[test]
@@ -245,16 +274,17 @@ mod tests {
     }
 
     #[test]
-    fn exactly_eleven_transitions_are_legal_and_none_leaves_a_settled_task() {
+    fn only_a_new_plan_or_another_look_leaves_a_settled_task() {
         let mut legal = 0;
         for stage in STAGES {
             for event in EVENTS {
                 if stage.after(event).is_ok() {
-                    assert!(!stage.is_settled(), "{stage:?} {event:?}");
+                    let again = matches!(event, TaskEvent::Replanned | TaskEvent::Reopened);
+                    assert!(again || !stage.is_settled(), "{stage:?} {event:?}");
                     legal += 1;
                 }
             }
         }
-        assert_eq!(legal, 11);
+        assert_eq!(legal, 11 + STAGES.len() + 1);
     }
 }

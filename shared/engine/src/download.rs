@@ -48,9 +48,10 @@ impl Download {
             return Err(IntakeError::DeadCode);
         }
         let id = request.id;
+        let state = request.answer.ok_or(IntakeError::NotFound)?;
         let zip = self
             .vault
-            .read(id, vault::EXPORT)
+            .read(id, &vault::export(&state))
             .await?
             .ok_or(IntakeError::NotFound)?;
         let mut change = Change::new(request, version);

@@ -1,6 +1,7 @@
 //! What is written to people: plain words, no secret but the code asked for, nothing personal.
 
 use quittance_core::data_map::Controller;
+use quittance_core::digest::Digest;
 use quittance_core::request::{Outcome, Request, Right};
 
 use crate::papers::Papers;
@@ -61,8 +62,13 @@ pub fn acknowledgement(
     })
 }
 
-/// The answer.
-pub fn answer(request: &Request, outcome: Outcome, papers: &Papers) -> Option<Mail> {
+/// The answer; `state` keeps answers apart that tell of different states of the stores.
+pub fn answer(
+    request: &Request,
+    outcome: Outcome,
+    papers: &Papers,
+    state: &Digest,
+) -> Option<Mail> {
     let to = papers.mail_to.as_ref()?.0.clone();
     let reference = request.id.reference();
     let text = match (outcome, request.right) {
@@ -70,8 +76,8 @@ pub fn answer(request: &Request, outcome: Outcome, papers: &Papers) -> Option<Ma
             "Your data is ready. Ask for a code on the status page to download it."
         }
         (Outcome::Completed, Right::Deletion) => {
-            "Your data is deleted, and we looked again to be sure. The receipt says, place by \
-             place, what was deleted and what a law makes us keep."
+            "We did what you asked, and looked again to be sure. The receipt says, place by \
+             place, what was deleted, what was masked, and what a law makes us keep."
         }
         (Outcome::Completed, Right::OptOut) => "Your data is no longer sold or shared.",
         (Outcome::Partial, Right::Access | Right::Deletion | Right::OptOut) => {
@@ -89,7 +95,7 @@ pub fn answer(request: &Request, outcome: Outcome, papers: &Papers) -> Option<Ma
         to,
         subject: format!("About your request {reference}"),
         text: format!("{text}\n\nReference: {reference}\n"),
-        id: format!("{}.answer-{}", request.id, outcome.name()),
+        id: format!("{}.answer-{}-{state}", request.id, outcome.name()),
     })
 }
 

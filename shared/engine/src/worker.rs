@@ -5,6 +5,7 @@
 //! decided is in `quittance_core::{request, task, plan}`.
 
 mod act;
+mod amend;
 mod collect;
 mod gate;
 mod locate;
@@ -87,6 +88,8 @@ pub struct Worker {
 enum Step {
     /// The ledger changed: look again.
     Again,
+    /// The same, and tasks that were announced before must be announced again.
+    Afresh,
     /// Nothing more to do for now.
     Rest,
 }
@@ -143,7 +146,7 @@ impl Worker {
     async fn advance(
         &self,
         id: RequestId,
-        after: Option<Neighbours>,
+        mut after: Option<Neighbours>,
         until: Timestamp,
     ) -> Result<(), Fault> {
         let mut conflicts = 0;
@@ -151,6 +154,7 @@ impl Worker {
             self.mind_the_time(until)?;
             match self.step(id, after, until).await {
                 Ok(Step::Again) => {}
+                Ok(Step::Afresh) => after = None,
                 Ok(Step::Rest) => return Ok(()),
                 Err(Fault::Conflict) if conflicts < CONFLICTS => conflicts += 1,
                 Err(fault) => return Err(fault),
@@ -182,7 +186,7 @@ impl Worker {
         let mut conflicts = 0;
         loop {
             let fault = match self.work_once(id, store, until).await {
-                Ok(Step::Again) => continue,
+                Ok(Step::Again | Step::Afresh) => continue,
                 Ok(Step::Rest) => return Ok(()),
                 Err(fault) => fault,
             };
@@ -193,7 +197,12 @@ impl Worker {
                     self.count_attempt(id, store).await?;
                     return Err(fault);
                 }
-                Fault::Conflict | Fault::Retry { .. } | Fault::Reject { .. } => return Err(fault),
+                Fault::Reject { ref detail } => {
+                    // Trying again changes nothing: a person must look.
+                    tracing::error!(request.id = %id, store.id = %store, fault = detail.as_str(), "a task cannot be worked on");
+                    self.block(id, store, BlockReason::RetriesExhausted).await?;
+                }
+                Fault::Conflict | Fault::Retry { .. } => return Err(fault),
             }
         }
     }
@@ -212,7 +221,7 @@ impl Worker {
         let Some((task, task_version)) = reading::task(&*self.ledger, id, store).await? else {
             return Ok(Step::Rest);
         };
-        if !is_workable(&request, &task) {
+        if self.is_outdated(&request) || !is_workable(&request, &task) {
             return Ok(Step::Rest);
         }
         match task.stage {
@@ -305,15 +314,22 @@ fn is_workable(request: &Request, task: &Task) -> bool {
     if request.ending.is_some() || held {
         return false;
     }
-    let released = request.partial_at.is_some();
+    let generation = request.plan.as_ref().map_or(0, |plan| plan.generation);
+    if task.generation != generation {
+        return false;
+    }
     match (request.stage, task.stage) {
         (Stage::Locating, TaskStage::Pending)
         | (Stage::Acting, TaskStage::Located | TaskStage::Acting) => true,
-        (Stage::Acting, TaskStage::Pending) => released,
         (
             Stage::Sealing(Outcome::Partial) | Stage::Closed(Outcome::Partial),
-            TaskStage::Pending | TaskStage::Located | TaskStage::Acting,
+            TaskStage::Pending,
         ) => task.amendment == Amendment::Owed,
+        // Touching wants the gate, after sealing too.
+        (
+            Stage::Sealing(Outcome::Partial) | Stage::Closed(Outcome::Partial),
+            TaskStage::Located | TaskStage::Acting,
+        ) => task.amendment == Amendment::Cleared,
         (
             Stage::Draft
             | Stage::Accepted

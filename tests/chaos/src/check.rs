@@ -53,7 +53,14 @@ pub fn check_world(world: &World) -> Vec<String> {
     }));
     let facts = Facts::gather(world);
     let policy = policy(world);
+    let papers = world.vault.everything();
     for request in &facts.requests {
+        let kept = papers
+            .iter()
+            .any(|((id, name), _)| *id == request.id && name == vault::PAPERS);
+        if kept == request.purged_at.is_some() {
+            findings.push(format!("{}: papers and purged_at disagree", request.id));
+        }
         if let Stage::Closed(outcome) = request.stage {
             check_receipt(world, &policy, request, outcome, &mut findings);
         }
@@ -239,6 +246,19 @@ fn check_task(world: &World, request: &Request, task: &Task, findings: &mut Vec<
         task.amendment == Amendment::NotNeeded || sealed,
         "an amendment before the outcome",
     );
+    must(
+        !sealed
+            || request.ending.is_some()
+            || task.stage.is_settled()
+            || task.stage.is_blocked()
+            || matches!(task.amendment, Amendment::Owed | Amendment::Cleared),
+        "sealed, yet neither done, blocked nor owed",
+    );
+    must(
+        request.purged_at.is_none()
+            || !matches!(task.amendment, Amendment::Owed | Amendment::Cleared),
+        "shredded before its amendment",
+    );
     let attested = task.outcome.attested.is_some();
     if task.stage == TaskStage::Done && !attested {
         must(task.located.is_some(), "done, but never located");
@@ -253,7 +273,7 @@ fn check_task(world: &World, request: &Request, task: &Task, findings: &mut Vec<
     if let Some(located) = task.located.as_ref().filter(|_| !shredded) {
         let kept = world.vault.everything();
         for part in 0..located.parts {
-            let name = vault::manifest_part(&task.store, 1, part);
+            let name = vault::manifest_part(task, 1, part);
             let stands = kept
                 .iter()
                 .any(|((id, n), _)| *id == request.id && *n == name);
@@ -270,6 +290,14 @@ fn check_receipt(
     findings: &mut Vec<String>,
 ) {
     let files = world.evidence.everything();
+    for n in 1..=request.amendments {
+        // The newest ones may still wait for the log.
+        if let Some(file) = files.get(&paths::receipt(&LeafId::Amendment(request.id, n)))
+            && let Some(failed) = verify(file, policy).failed()
+        {
+            findings.push(format!("{}: amendment {n} fails: {failed:?}", request.id));
+        }
+    }
     let Some(file) = files.get(&paths::receipt(&LeafId::Outcome(request.id))) else {
         findings.push(format!("{}: closed without a receipt", request.id));
         return;

@@ -46,6 +46,7 @@ pub(crate) fn request(n: u8) -> Request {
         extended_to: None,
         first_effect_at: None,
         responded_at: None,
+        answer: None,
         closed_at: None,
         challenge: None,
         codes_sent: 0,
@@ -184,6 +185,7 @@ fn full_request() -> Request {
         extended_to: Some(at(4)),
         first_effect_at: Some(at(5)),
         responded_at: Some(at(6)),
+        answer: Some(Digest::of(b"answer")),
         closed_at: Some(at(7)),
         challenge: Some(Challenge {
             expires_at: at(8),
@@ -194,6 +196,7 @@ fn full_request() -> Request {
         subject_tags: vec![tag("a"), tag("b")],
         plan: Some(Plan {
             data_map: Digest::of(b"map"),
+            generation: 1,
             stores: 4,
             digest: Some(Digest::of(b"plan")),
         }),
@@ -218,7 +221,10 @@ fn full_task() -> Task {
         until: Some(at(20)),
         at: at(10),
     });
+    task.generation = 1;
     task.round = 2;
+    task.rounds = 3;
+    task.settled_at = Some(at(5));
     task.cursor = 17;
     task.attempts = 4;
     task.located = Some(Located {
@@ -226,6 +232,7 @@ fn full_task() -> Task {
         parts: 3,
         matched: u64::MAX,
         manifest: tag("manifest"),
+        yields: true,
     });
     task.outcome.matched = 9;
     task.outcome.deleted = 8;

@@ -70,6 +70,7 @@ pub(super) fn request() -> impl Strategy<Value = Request> {
                 extended_to: times[3],
                 first_effect_at: times[4],
                 responded_at: times[5],
+                answer: plan.as_ref().map(|plan| plan.0),
                 closed_at: times[6],
                 challenge: challenge.map(|(expires_at, tries_left, mailed)| Challenge {
                     expires_at,
@@ -82,6 +83,7 @@ pub(super) fn request() -> impl Strategy<Value = Request> {
                 subject_tags,
                 plan: plan.map(|(data_map, stores, digest)| Plan {
                     data_map,
+                    generation: stores / 2,
                     stores,
                     digest,
                 }),
@@ -122,7 +124,9 @@ pub(super) fn task() -> impl Strategy<Value = Task> {
                     until,
                     at,
                 }),
+                generation: cursor / 2,
                 round,
+                rounds: round,
                 cursor,
                 attempts,
                 repeats,
@@ -132,7 +136,9 @@ pub(super) fn task() -> impl Strategy<Value = Task> {
                     parts,
                     matched,
                     manifest,
+                    yields: parts % 2 == 0,
                 }),
+                settled_at: block.as_ref().and_then(|(_, until)| *until),
                 outcome,
             }
         },

@@ -162,6 +162,7 @@ impl Form {
             extended_to: None,
             first_effect_at: None,
             responded_at: None,
+            answer: None,
             closed_at: None,
             challenge: None,
             codes_sent: 0,

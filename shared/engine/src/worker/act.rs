@@ -8,7 +8,7 @@ use quittance_core::data_map::{DeletionRule, Store};
 use quittance_core::digest::HmacKey;
 use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::manifest::{Locator, Match, Part};
-use quittance_core::outcome::{Attested, Exemption};
+use quittance_core::outcome::{Attested, Exemption, TaskOutcome};
 use quittance_core::plan;
 use quittance_core::request::{Request, Right};
 use quittance_core::task::{Located, Task, TaskEvent};
@@ -76,35 +76,62 @@ impl Worker {
         if plan::is_attested(store) {
             return self.attested(&papers.evidence_key, task, version).await;
         }
-        let known = self.identifiers_below(request, &papers, task.wave).await?;
+        let known = self.asked(request, &papers, &task).await?;
         let question = Question {
             store,
             identifiers: &known,
             right: self.right(),
         };
-        if task.cursor >= located(&task)?.parts && task.round == 1 {
-            return self.look_back(question, task, version).await;
+        if task.cursor >= Self::parts_of_round(&task)? {
+            return self.after_round(question, task, version).await;
         }
         let part = self.manifest_part(&task, task.round, task.cursor).await?;
         let touched = self
             .touch(question, &papers.evidence_key, &task, &part)
             .await?;
         let count = u64::try_from(touched.leaves.len()).unwrap_or(u64::MAX);
-        let outcome = &mut task.outcome;
-        outcome.evidence_count += count;
-        match (&self.hand, &store.deletion) {
-            (Hand::Copy, _) => outcome.exported += count,
-            (Hand::Flag(_), _) => outcome.flagged += count,
-            (Hand::Erase(_), DeletionRule::Redact { .. }) => outcome.redacted += count,
-            (Hand::Erase(_), DeletionRule::DeleteItem | DeletionRule::Retain { .. }) => {
-                outcome.deleted += count;
-            }
-        }
+        task.outcome.evidence_count += count;
+        *self.counter(store, &mut task.outcome) += count;
         task.cursor += 1;
         task.attempts = 0;
-        if task.round > 1 && part.next.is_none() {
+        self.replace_task(task, version).await?;
+        Ok(Step::Again)
+    }
+
+    /// Returns the number that this right's effects in this store are counted by.
+    pub(super) const fn counter<'a>(
+        &self,
+        store: &Store,
+        outcome: &'a mut TaskOutcome,
+    ) -> &'a mut u64 {
+        match (&self.hand, &store.deletion) {
+            (Hand::Copy, _) => &mut outcome.exported,
+            (Hand::Flag(_), _) => &mut outcome.flagged,
+            (Hand::Erase(_), DeletionRule::Redact { .. }) => &mut outcome.redacted,
+            (Hand::Erase(_), DeletionRule::DeleteItem | DeletionRule::Retain { .. }) => {
+                &mut outcome.deleted
+            }
+        }
+    }
+
+    /// How many parts the manifest of the task's round has: arrivals are written as one.
+    fn parts_of_round(task: &Task) -> Result<u32, Fault> {
+        let parts = located(task)?.parts;
+        Ok(if task.round == 1 { parts } else { 1 })
+    }
+
+    /// Goes on with the next round that stands already, or looks back after the last.
+    async fn after_round(
+        &self,
+        question: Question<'_>,
+        mut task: Task,
+        version: Version,
+    ) -> Result<Step, Fault> {
+        if task.round >= task.rounds {
             return self.look_back(question, task, version).await;
         }
+        task.round += 1;
+        task.cursor = 0;
         self.replace_task(task, version).await?;
         Ok(Step::Again)
     }
@@ -138,7 +165,7 @@ impl Worker {
             .filter(|(_, effect)| *effect != Effect::NotTheirs)
             .map(|(found, _)| evidence_leaf(key, self.right(), task, &found.locator))
             .collect();
-        let name = vault::evidence_part(&task.store, task.round, part.part);
+        let name = vault::evidence_part(task, task.generation, task.round, part.part);
         let touched = to_json(&Touched { v: 1, leaves })?;
         parse_json(&self.vault.keep(task.request, &name, &touched).await?)
     }
@@ -169,6 +196,7 @@ impl Worker {
             });
         }
         task.stage = stage_after(&task, TaskEvent::Exempted)?;
+        task.settled_at = Some(self.clock.now());
         task.attempts = 0;
         self.replace_task(task, version).await?;
         Ok(Step::Again)
@@ -190,6 +218,7 @@ impl Worker {
             at: self.clock.now(),
         });
         task.stage = stage_after(&task, TaskEvent::Done)?;
+        task.settled_at = Some(self.clock.now());
         self.replace_task(task, version).await?;
         Ok(Step::Again)
     }

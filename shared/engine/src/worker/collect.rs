@@ -47,7 +47,7 @@ impl Worker {
             records.extend(try_join_all(running).await?);
         }
         let bytes = to_json(&Collected { v: 1, records })?;
-        let name = vault::collected_part(&task.store, part.part);
+        let name = vault::collected_part(task, part.part);
         let kept: Collected = parse_json(&self.vault.keep(task.request, &name, &bytes).await?)?;
         let effect = |record: &Option<Record>| match record {
             Some(_) => Effect::Made,
@@ -61,25 +61,27 @@ impl Worker {
         &self,
         request: &Request,
         tasks: &[Task],
+        state: &Digest,
     ) -> Result<Disclosed, Fault> {
         let mut stores = Vec::new();
         for task in tasks {
-            let Some(store) = self.map.store(&task.store) else {
-                continue;
-            };
+            // What was collected is handed out, whatever became of its store's entry.
+            let store = self.map.store(&task.store);
             let mut records = Vec::new();
             for part in 0..task.located.as_ref().map_or(0, |located| located.parts) {
-                let name = vault::collected_part(&task.store, part);
+                let name = vault::collected_part(task, part);
                 if let Some(bytes) = self.vault.read(request.id, &name).await? {
                     let collected: Collected = parse_json(&bytes)?;
                     records.extend(collected.records.into_iter().flatten());
                 }
             }
             stores.push(StoreExport {
-                public_name: store.public_name.clone(),
+                public_name: store
+                    .map_or(GONE, |store| store.public_name.as_str())
+                    .to_owned(),
                 missing: missing(task, store, records.is_empty()),
-                about: store.about.clone(),
-                residency: store.residency.clone(),
+                about: store.map(|store| store.about.clone()).unwrap_or_default(),
+                residency: store.and_then(|store| store.residency.clone()),
                 records,
             });
         }
@@ -94,7 +96,7 @@ impl Worker {
         let composed = export::compose(&package)?;
         let zip = self
             .vault
-            .keep(request.id, vault::EXPORT, &composed.zip)
+            .keep(request.id, &vault::export(state), &composed.zip)
             .await?;
         Ok(Disclosed {
             bytes: u64::try_from(zip.len()).unwrap_or(u64::MAX),
@@ -104,7 +106,7 @@ impl Worker {
 }
 
 /// What is not in the package, and why.
-fn missing(task: &Task, store: &Store, nothing_found: bool) -> Vec<Missing> {
+fn missing(task: &Task, store: Option<&Store>, nothing_found: bool) -> Vec<Missing> {
     let mut missing = Vec::new();
     if task.outcome.attested.is_some() {
         missing.push(Missing::Attested);
@@ -113,7 +115,7 @@ fn missing(task: &Task, store: &Store, nothing_found: bool) -> Vec<Missing> {
     } else if nothing_found {
         missing.push(Missing::NothingFound);
     }
-    if !store.access.exclude.is_empty() {
+    if let Some(store) = store.filter(|store| !store.access.exclude.is_empty()) {
         let fields = store
             .access
             .exclude
@@ -126,3 +128,5 @@ fn missing(task: &Task, store: &Store, nothing_found: bool) -> Vec<Missing> {
 }
 
 const READS_AT_ONCE: usize = 8;
+/// What a store is called that left the data map: its id must stay inside.
+const GONE: &str = "A store no longer declared";

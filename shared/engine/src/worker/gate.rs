@@ -24,7 +24,7 @@ impl Worker {
         tasks: &[Task],
     ) -> Result<Step, Fault> {
         let papers = self.papers(&request).await?;
-        let known = self.all_identifiers(&papers, tasks).await?;
+        let known = self.all_identifiers(&request, &papers, tasks).await?;
         let mut change = Change::new(request, version);
         change.go(Event::Located)?;
         let right = self.right();
@@ -37,7 +37,7 @@ impl Worker {
             .iter()
             .map(|(kind, value)| subject_tag(&self.keys.subject, kind, value))
             .filter(|tag| !have.contains(tag))
-            .take(MAX_TAGS)
+            .take(MAX_TAGS.saturating_sub(have.len()))
             .collect();
         for tag in &new {
             change.also(Write::Create(Item::Subject(SubjectEntry {
@@ -82,7 +82,8 @@ impl Worker {
         Ok(Step::Again)
     }
 
-    async fn stopped_by(&self, request: &Request) -> Result<Option<GateReason>, Fault> {
+    /// Says what forbids to touch anything, if something does.
+    pub(super) async fn stopped_by(&self, request: &Request) -> Result<Option<GateReason>, Fault> {
         if request.hold.is_some() {
             return Ok(Some(GateReason::Held));
         }
@@ -93,7 +94,7 @@ impl Worker {
         let papers = self.papers(request).await?;
         let tasks = reading::tasks(&*self.ledger, request.id).await?;
         let tasks: Vec<Task> = tasks.into_iter().map(|(task, _)| task).collect();
-        let known = self.all_identifiers(&papers, &tasks).await?;
+        let known = self.all_identifiers(request, &papers, &tasks).await?;
         if self.is_ambiguous(&known) {
             return Ok(Some(GateReason::Ambiguous));
         }

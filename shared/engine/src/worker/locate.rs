@@ -29,9 +29,9 @@ impl Worker {
             .ok_or(Fault::Block(BlockReason::StoreGone))?;
         let papers = self.papers(request).await?;
         if !plan::is_attested(store) {
-            let known = self.identifiers_below(request, &papers, task.wave).await?;
+            let known = self.asked(request, &papers, &task).await?;
             let part = self.next_part(store, &known, &task).await?;
-            let name = vault::manifest_part(&task.store, 1, part.part);
+            let name = vault::manifest_part(&task, 1, part.part);
             // First write wins: what stands in the vault is what counts from here on.
             let bytes = self
                 .vault
@@ -47,7 +47,8 @@ impl Worker {
             }
         }
         let located = self.outline(&task, &papers.evidence_key).await?;
-        task.outcome.matched = located.matched;
+        // Under an earlier data map something may have been done already.
+        task.outcome.matched += located.matched;
         task.located = Some(located);
         task.stage = task
             .stage
@@ -94,12 +95,14 @@ impl Worker {
     /// Sums up the manifest that stands in the vault.
     async fn outline(&self, task: &Task, key: &HmacKey) -> Result<Located, Fault> {
         let mut matched = 0;
+        let mut yields = false;
         let mut as_of = self.clock.now();
         let mut parts = Vec::new();
         for part in 0..task.cursor {
             let part = self.manifest_part(task, 1, part).await?;
             matched += u64::try_from(part.matches.len()).unwrap_or(u64::MAX);
             as_of = part.as_of;
+            yields |= part.matches.iter().any(|found| !found.yields.is_empty());
             parts.push(to_json(&part)?);
         }
         let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
@@ -109,6 +112,7 @@ impl Worker {
             parts: task.cursor,
             matched,
             manifest,
+            yields,
         })
     }
 }

@@ -9,7 +9,7 @@ use quittance_core::subject::Identifiers;
 use quittance_core::task::Task;
 
 use super::Worker;
-use crate::papers::{Papers, parse_json};
+use crate::papers::{Papers, parse_json, to_json};
 use crate::{reading, vault};
 
 impl Worker {
@@ -20,14 +20,35 @@ impl Worker {
             .ok_or_else(|| Fault::reject("vault: the request's papers are gone"))
     }
 
+    /// Returns the identifiers that a store is asked for: those known when it was asked first, so
+    /// that effects and look back ask for the same, whatever the data map says by then.
+    pub(super) async fn asked(
+        &self,
+        request: &Request,
+        papers: &Papers,
+        task: &Task,
+    ) -> Result<Identifiers, Fault> {
+        let name = vault::asked(task);
+        if let Some(bytes) = self.vault.read(request.id, &name).await? {
+            return parse_json(&bytes);
+        }
+        let known = self.identifiers_below(request, papers, task.wave).await?;
+        parse_json(
+            &self
+                .vault
+                .keep(request.id, &name, &to_json(&known)?)
+                .await?,
+        )
+    }
+
     /// Collects the identifiers known below a wave.
-    pub(super) async fn identifiers_below(
+    async fn identifiers_below(
         &self,
         request: &Request,
         papers: &Papers,
         wave: u32,
     ) -> Result<Identifiers, Fault> {
-        let mut known = papers.identifiers.clone();
+        let mut known = self.given(request, papers).await?;
         if wave == 0 {
             return Ok(known);
         }
@@ -39,13 +60,27 @@ impl Worker {
         Ok(known)
     }
 
+    /// Returns what was known before the stores were asked under this data map: what the person
+    /// gave, and what was resolved under earlier ones.
+    async fn given(&self, request: &Request, papers: &Papers) -> Result<Identifiers, Fault> {
+        let generation = request.plan.as_ref().map_or(0, |plan| plan.generation);
+        if generation == 0 {
+            return Ok(papers.identifiers.clone());
+        }
+        let name = vault::resolved(generation);
+        let bytes = self.vault.read(request.id, &name).await?;
+        let bytes = bytes.ok_or_else(|| Fault::reject("vault: resolved identifiers are gone"))?;
+        parse_json(&bytes)
+    }
+
     /// Collects everything known about the subject.
     pub(super) async fn all_identifiers(
         &self,
+        request: &Request,
         papers: &Papers,
         tasks: &[Task],
     ) -> Result<Identifiers, Fault> {
-        let mut known = papers.identifiers.clone();
+        let mut known = self.given(request, papers).await?;
         for task in tasks {
             self.add_yields(task, &mut known).await?;
         }
@@ -53,11 +88,7 @@ impl Worker {
     }
 
     async fn add_yields(&self, task: &Task, known: &mut Identifiers) -> Result<(), Fault> {
-        let yields = self
-            .map
-            .store(&task.store)
-            .is_some_and(|store| !store.yields.is_empty());
-        let Some(located) = task.located.as_ref().filter(|_| yields) else {
+        let Some(located) = task.located.as_ref().filter(|located| located.yields) else {
             return Ok(());
         };
         for part in 0..located.parts {
@@ -75,7 +106,7 @@ impl Worker {
         round: u8,
         part: u32,
     ) -> Result<Part, Fault> {
-        let name = vault::manifest_part(&task.store, round, part);
+        let name = vault::manifest_part(task, round, part);
         let bytes = self
             .vault
             .read(task.request, &name)

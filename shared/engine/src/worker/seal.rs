@@ -12,10 +12,10 @@ use quittance_core::id::LeafId;
 use quittance_core::message::Message;
 use quittance_core::request::{Event, Happening, Outcome, Request, Right};
 use quittance_core::subject::suppression_token;
-use quittance_core::task::{Amendment, Task, TaskStage};
+use quittance_core::task::Task;
 
 use super::collect::Disclosed;
-use super::{Step, Worker, is_workable};
+use super::{Step, Worker};
 use crate::change::Change;
 use crate::keys::TagKeys;
 use crate::ledger::{Item, Key, Leaf, Listing, OutboxRow, Sequenced, Suppression, Version, Write};
@@ -40,15 +40,9 @@ impl Worker {
             change.commit(&*self.ledger).await?;
             return Ok(Step::Again);
         }
-        let papers = self.papers(&request).await?;
-        if request.responded_at.is_none() {
-            if effective {
-                self.suppress(&papers, tasks).await?;
-                if self.right() == Right::Access {
-                    self.disclose(&request, tasks).await?;
-                }
-            }
-            return self.answer(request, version, &papers, outcome).await;
+        let state = self.state(tasks, outcome);
+        if request.answer != Some(state) {
+            return self.answer(request, version, tasks, outcome, state).await;
         }
         let leaf = reading::leaf(&*self.ledger, LeafId::Acceptance(request.id)).await?;
         let Some(accepted) = leaf.and_then(|leaf| leaf.sequenced) else {
@@ -60,20 +54,43 @@ impl Worker {
         self.seal(request, version, tasks, outcome, &accepted).await
     }
 
-    /// Sends the answer and commits that it was sent. Sent twice after a crash, it is one mail.
-    async fn answer(
+    /// Digests what there is to answer: another state of the stores is another answer.
+    pub(super) fn state(&self, tasks: &[Task], outcome: Outcome) -> Digest {
+        let mut text = format!("dsr-answer/v1 {} {}", outcome.name(), self.map.digest());
+        for task in tasks {
+            let done = (&task.outcome, task.stage, task.generation);
+            // Counts, codes and dates always serialise.
+            let line = serde_json::to_string(&done).unwrap_or_default();
+            text.push_str(&format!("\n{} {line}", task.store));
+        }
+        Digest::of(text.as_bytes())
+    }
+
+    /// Does what an answer tells of, sends it, and commits that it was sent. Sent twice after a
+    /// crash, it is one mail.
+    pub(super) async fn answer(
         &self,
         request: Request,
         version: Version,
-        papers: &Papers,
+        tasks: &[Task],
         outcome: Outcome,
+        state: Digest,
     ) -> Result<Step, Fault> {
-        if let Some(mail) = mails::answer(&request, outcome, papers) {
+        let papers = self.papers(&request).await?;
+        if matches!(outcome, Outcome::Completed | Outcome::Partial) {
+            self.suppress(&request, &papers, tasks).await?;
+            if self.right() == Right::Access {
+                self.disclose(&request, tasks, &state).await?;
+            }
+        }
+        if let Some(mail) = mails::answer(&request, outcome, &papers, &state) {
             self.send_mail(&mail).await?;
         }
         let now = self.clock.now();
         let mut change = Change::new(request, version);
-        change.request.responded_at = Some(now);
+        // The first answer is the one that had to be in time.
+        change.request.responded_at = change.request.responded_at.or(Some(now));
+        change.request.answer = Some(state);
         change.note(now, Happening::Responded(outcome));
         change.commit(&*self.ledger).await?;
         Ok(Step::Again)
@@ -119,7 +136,7 @@ impl Worker {
         Ok(Step::Rest)
     }
 
-    async fn put_leaf(
+    pub(super) async fn put_leaf(
         &self,
         change: &mut Change,
         leaf: LeafId,
@@ -178,19 +195,24 @@ impl Worker {
 
     /// Whether the right puts identifiers on the suppression list: opted out, or to stay deleted
     /// (11 CCR 7022 lets a business keep what it needs to ensure that).
-    fn suppresses(&self) -> bool {
+    pub(super) fn suppresses(&self) -> bool {
         match self.right() {
             Right::Access => false,
             Right::Deletion | Right::OptOut => true,
         }
     }
 
-    async fn suppress(&self, papers: &Papers, tasks: &[Task]) -> Result<(), Fault> {
+    pub(super) async fn suppress(
+        &self,
+        request: &Request,
+        papers: &Papers,
+        tasks: &[Task],
+    ) -> Result<(), Fault> {
         if !self.suppresses() {
             return Ok(());
         }
         let right = self.right();
-        for (kind, value) in self.all_identifiers(papers, tasks).await?.iter() {
+        for (kind, value) in self.all_identifiers(request, papers, tasks).await?.iter() {
             let token = suppression_token(&self.keys.suppression, kind, value);
             if self
                 .ledger
@@ -220,114 +242,37 @@ impl Worker {
     }
 
     /// Composes the export and keeps what the receipt says about it.
-    async fn disclose(&self, request: &Request, tasks: &[Task]) -> Result<(), Fault> {
-        let disclosed = self.compose(request, tasks).await?;
+    async fn disclose(
+        &self,
+        request: &Request,
+        tasks: &[Task],
+        state: &Digest,
+    ) -> Result<(), Fault> {
+        // The state of the stores names the package: the same state makes the same bytes.
+        let disclosed = self.compose(request, tasks, state).await?;
         self.vault
-            .keep(request.id, vault::DISCLOSED, &to_json(&disclosed)?)
+            .keep(request.id, &vault::disclosed(state), &to_json(&disclosed)?)
             .await?;
         Ok(())
     }
 
-    async fn disclosed(
+    pub(super) async fn disclosed(
         &self,
         request: &Request,
         outcome: Outcome,
     ) -> Result<Option<Disclosed>, Fault> {
         let effective = matches!(outcome, Outcome::Completed | Outcome::Partial);
-        if self.right() != Right::Access || !effective {
+        let Some(state) = request.answer.filter(|_| effective) else {
+            return Ok(None);
+        };
+        if self.right() != Right::Access {
             return Ok(None);
         }
-        let bytes = self.vault.read(request.id, vault::DISCLOSED).await?;
+        let bytes = self
+            .vault
+            .read(request.id, &vault::disclosed(&state))
+            .await?;
         bytes.map(|bytes| parse_json(&bytes)).transpose()
-    }
-
-    /// Works on what was released after sealing, and tells it in amendments.
-    pub(super) async fn amend(
-        &self,
-        request: &Request,
-        version: Version,
-        until: Timestamp,
-    ) -> Result<Step, Fault> {
-        let found = reading::tasks(&*self.ledger, request.id).await?;
-        let owed = found
-            .iter()
-            .filter(|(task, _)| task.amendment == Amendment::Owed);
-        for (task, task_version) in owed {
-            if is_workable(request, task) {
-                if self.right() == Right::OptOut {
-                    self.work_through(request.id, &task.store, until).await?;
-                    return Ok(Step::Again);
-                }
-                let message = Message::Task {
-                    id: request.id,
-                    store: task.store.clone(),
-                };
-                self.queues.send(self.right(), &message, 0).await?;
-            } else if matches!(task.stage, TaskStage::Done | TaskStage::Exempt) {
-                return self
-                    .amend_one(request, version, &found, task, *task_version)
-                    .await;
-            }
-        }
-        Ok(Step::Rest)
-    }
-
-    async fn amend_one(
-        &self,
-        request: &Request,
-        version: Version,
-        found: &[(Task, Version)],
-        task: &Task,
-        task_version: Version,
-    ) -> Result<Step, Fault> {
-        let leaf = reading::leaf(&*self.ledger, LeafId::Outcome(request.id)).await?;
-        let Some(outcome_leaf) = leaf.and_then(|leaf| leaf.sequenced) else {
-            self.queues
-                .send(self.right(), &Message::Statements, 0)
-                .await?;
-            return Ok(Step::Rest);
-        };
-        let leaf = reading::leaf(&*self.ledger, LeafId::Acceptance(request.id)).await?;
-        let Some(accepted) = leaf.and_then(|leaf| leaf.sequenced) else {
-            return Ok(Step::Rest);
-        };
-        let tasks: Vec<Task> = found.iter().map(|(task, _)| task.clone()).collect();
-        let blocked = tasks.iter().any(|task| !task.stage.is_settled());
-        let outcome = if blocked {
-            Outcome::Partial
-        } else {
-            Outcome::Completed
-        };
-        let disclosed = self.disclosed(request, outcome).await?;
-        let bytes = statement::amendment(
-            &statement::Sealed {
-                request,
-                tasks: &tasks,
-                map: &self.map,
-                outcome,
-                accepted: &accepted,
-                disclosed: disclosed.map(|d| (d.bytes, d.manifest)),
-                handler: &self.handler,
-                completed_at: self.clock.now(),
-                nonce: self.clock.random(),
-            },
-            outcome_leaf.index,
-        )?;
-        let mut change = Change::new(request.clone(), version);
-        change.request.amendments += 1;
-        let leaf = LeafId::Amendment(request.id, change.request.amendments);
-        self.put_leaf(&mut change, leaf, &bytes, self.clock.now())
-            .await?;
-        let told = Task {
-            amendment: Amendment::Made,
-            ..task.clone()
-        };
-        change.also(Write::Replace(Item::Task(told), task_version));
-        change.commit(&*self.ledger).await?;
-        self.queues
-            .send(self.right(), &Message::Statements, 0)
-            .await?;
-        Ok(Step::Again)
     }
 
     /// Sends a mail; an address that refuses it for good must not stop a deletion.

@@ -4,14 +4,16 @@ use jiff::{SignedDuration, Timestamp};
 use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::id::{LeafId, RequestId, StoreId};
 use quittance_core::message::Message;
+use quittance_core::outcome::TaskOutcome;
 use quittance_core::plan::{self, Next};
 use quittance_core::request::{Event, Happening, Outcome, Plan, Request, Right, Stage};
-use quittance_core::task::{Task, TaskEvent};
+use quittance_core::task::{Amendment, Task, TaskEvent, TaskStage};
 
 use super::gate::SOON;
 use super::{Neighbours, Step, Worker};
 use crate::change::Change;
 use crate::ledger::{Item, Version, Write};
+use crate::papers::to_json;
 use crate::{mails, reading, vault};
 
 impl Worker {
@@ -37,6 +39,9 @@ impl Worker {
                 Stage::Draft | Stage::Closed(_) => Ok(Step::Rest),
             };
         }
+        if self.is_outdated(&request) {
+            return self.replan(request, version).await;
+        }
         match request.stage {
             Stage::Draft => Ok(Step::Rest),
             Stage::Accepted => self.plan(request, version).await,
@@ -44,8 +49,8 @@ impl Worker {
             Stage::Gated => self.gate(request, version).await,
             Stage::Acting => self.acting(request, version, after, until).await,
             Stage::Sealing(_) => match self.amend(&request, version, until).await? {
-                Step::Again => Ok(Step::Again),
                 Step::Rest => self.close(request, version).await,
+                again @ (Step::Again | Step::Afresh) => Ok(again),
             },
             Stage::Closed(_) => self.amend(&request, version, until).await,
         }
@@ -54,6 +59,17 @@ impl Worker {
     /// Makes the plan. Its tasks are derivable, so this one commit is enough to begin.
     async fn plan(&self, request: Request, version: Version) -> Result<Step, Fault> {
         let papers = self.papers(&request).await?;
+        if self.right() == Right::OptOut {
+            // An opt-out waits for nothing. A suppression entry is an effect: the commit before it
+            // ends the time in which the request could be withdrawn.
+            if request.first_effect_at.is_none() {
+                let mut change = Change::new(request, version);
+                change.request.first_effect_at = Some(self.clock.now());
+                change.commit(&*self.ledger).await?;
+                return Ok(Step::Again);
+            }
+            self.suppress(&request, &papers, &[]).await?;
+        }
         if let Some(mail) = mails::acknowledgement(&request, &papers, &self.map.controller) {
             self.send_mail(&mail).await?;
         }
@@ -67,14 +83,82 @@ impl Worker {
     fn pin_map(&self, change: &mut Change) {
         let data_map = self.map.digest();
         let stores = u32::try_from(self.map.stores.len()).unwrap_or(u32::MAX);
+        let before = change.request.plan.as_ref();
         change.request.plan = Some(Plan {
             data_map,
+            generation: before.map_or(0, |plan| plan.generation.saturating_add(1)),
             stores,
             digest: None,
         });
         change.request.gate = None;
         change.request.wake_at = self.soon(SOON);
         change.note(self.clock.now(), Happening::Planned(data_map));
+    }
+
+    /// Whether the data map changed since the request was planned, and that still matters.
+    pub(super) fn is_outdated(&self, request: &Request) -> bool {
+        let planned = matches!(
+            request.stage,
+            Stage::Locating | Stage::Gated | Stage::Acting
+        );
+        planned && request.plan.as_ref().map(|plan| plan.data_map) != Some(self.map.digest())
+    }
+
+    /// Plans anew under the data map in force: every store is located again, and gated again. What
+    /// was resolved stays known; what was done stays counted.
+    async fn replan(&self, request: Request, version: Version) -> Result<Step, Fault> {
+        let found = reading::tasks(&*self.ledger, request.id).await?;
+        let tasks: Vec<Task> = found.into_iter().map(|(task, _)| task).collect();
+        let papers = self.papers(&request).await?;
+        let known = self.all_identifiers(&request, &papers, &tasks).await?;
+        let mut change = Change::new(request, version);
+        change.go(Event::Replanned)?;
+        self.pin_map(&mut change);
+        if let Some(plan) = &change.request.plan {
+            let name = vault::resolved(plan.generation);
+            self.vault
+                .keep(change.request.id, &name, &to_json(&known)?)
+                .await?;
+        }
+        change.commit(&*self.ledger).await?;
+        Ok(Step::Afresh)
+    }
+
+    /// Brings a task up to the plan that stands: it begins anew, with what it did still counted.
+    async fn renew(&self, request: &Request, found: &[(Task, Version)]) -> Result<bool, Fault> {
+        let generation = request.plan.as_ref().map_or(0, |plan| plan.generation);
+        let mut renewed = false;
+        for (old, version) in found
+            .iter()
+            .filter(|(task, _)| task.generation != generation)
+        {
+            let fresh = match self.map.store(&old.store) {
+                Some(store) => plan::task(&self.map, store, request.id, self.right()),
+                // It finds out when it is worked on, and is blocked.
+                None => Task::new(request.id, old.store.clone(), old.wave),
+            };
+            let kept = match self.right() {
+                // What was copied is copied again.
+                Right::Access => TaskOutcome::default(),
+                Right::Deletion | Right::OptOut => TaskOutcome {
+                    exempt: None,
+                    check: None,
+                    ..old.outcome.clone()
+                },
+            };
+            let outcome = TaskOutcome {
+                exempt: fresh.outcome.exempt.clone(),
+                ..kept
+            };
+            let task = Task {
+                generation,
+                outcome,
+                ..fresh
+            };
+            self.replace_task(task, *version).await?;
+            renewed = true;
+        }
+        Ok(renewed)
     }
 
     /// Goes up the waves until everything is located.
@@ -85,18 +169,16 @@ impl Worker {
         after: Option<Neighbours>,
         until: Timestamp,
     ) -> Result<Step, Fault> {
-        if request.plan.as_ref().map(|plan| plan.data_map) != Some(self.map.digest()) {
-            let mut change = Change::new(request, version);
-            self.pin_map(&mut change);
-            change.commit(&*self.ledger).await?;
-            return Ok(Step::Again);
-        }
         let found = reading::tasks(&*self.ledger, request.id).await?;
-        if self.create_missing(&request, &found).await? || self.wake_blocked(&found).await? {
-            return Ok(Step::Again);
+        if self.renew(&request, &found).await?
+            || self.create_missing(&request, &found).await?
+            || self.wake_blocked(&request, version, &found).await?
+        {
+            return Ok(Step::Afresh);
         }
         let tasks: Vec<Task> = found.iter().map(|(task, _)| task.clone()).collect();
-        let give_up = request.partial_at.is_some();
+        // An opt-out does what it can at once, and what is blocked when it is released.
+        let give_up = request.partial_at.is_some() || self.right() == Right::OptOut;
         if give_up && self.cut_off(&found).await? {
             return Ok(Step::Again);
         }
@@ -121,10 +203,18 @@ impl Worker {
             return self.wait(request, version, &[]).await;
         }
         let found = reading::tasks(&*self.ledger, request.id).await?;
-        if self.wake_blocked(&found).await? {
-            return Ok(Step::Again);
+        if self.wake_blocked(&request, version, &found).await? {
+            return Ok(Step::Afresh);
         }
-        let tasks: Vec<Task> = found.into_iter().map(|(task, _)| task).collect();
+        let tasks: Vec<Task> = found.iter().map(|(task, _)| task.clone()).collect();
+        if tasks.iter().any(|task| task.stage == TaskStage::Pending) {
+            // Released after it was given up on: it is located and gated like every other.
+            let mut change = Change::new(request, version);
+            change.go(Event::Replanned)?;
+            change.request.wake_at = self.soon(SOON);
+            change.commit(&*self.ledger).await?;
+            return Ok(Step::Afresh);
+        }
         let give_up = request.partial_at.is_some();
         match plan::next_to_act(&tasks, give_up) {
             Next::Act(stores) | Next::Locate(stores) => {
@@ -132,14 +222,8 @@ impl Worker {
             }
             Next::Wait => self.wait(request, version, &tasks).await,
             Next::AllSettled | Next::AllLocated => {
-                let known = |id: &StoreId| tasks.iter().any(|task| task.store == *id);
-                if self.map.stores.iter().any(|store| !known(&store.id)) {
-                    // The data map gained stores since the plan: they are located and gated too.
-                    let mut change = Change::new(request, version);
-                    change.go(Event::Replanned)?;
-                    self.pin_map(&mut change);
-                    change.commit(&*self.ledger).await?;
-                    return Ok(Step::Again);
+                if self.look_once_more(&found).await? {
+                    return Ok(Step::Afresh);
                 }
                 let partial = tasks.iter().any(|task| task.stage.is_blocked());
                 let outcome = if partial {
@@ -193,12 +277,16 @@ impl Worker {
         request: &Request,
         found: &[(Task, Version)],
     ) -> Result<bool, Fault> {
+        let generation = request.plan.as_ref().map_or(0, |plan| plan.generation);
         let missing: Vec<Write> = self
             .map
             .stores
             .iter()
             .filter(|store| !found.iter().any(|(task, _)| task.store == store.id))
-            .map(|store| plan::task(&self.map, store, request.id, self.right()))
+            .map(|store| Task {
+                generation,
+                ..plan::task(&self.map, store, request.id, self.right())
+            })
             .map(|task| Write::Create(Item::Task(task)))
             .collect();
         for chunk in missing.chunks(crate::ledger::MAX_WRITES) {
@@ -207,11 +295,46 @@ impl Worker {
         Ok(!missing.is_empty())
     }
 
-    /// Lets blocked tasks go on whose time has come.
-    async fn wake_blocked(&self, found: &[(Task, Version)]) -> Result<bool, Fault> {
-        let now = self.clock.now();
-        let mut woken = false;
+    /// Sends back to its look what was looked at before others were done: what arrived meanwhile
+    /// must not be missed. Rows of shared objects are left to the suppression list.
+    async fn look_once_more(&self, found: &[(Task, Version)]) -> Result<bool, Fault> {
+        if self.right() == Right::Access {
+            return Ok(false);
+        }
+        let mut again = false;
         for (task, version) in found {
+            let others = found.iter().filter(|(other, _)| other.store != task.store);
+            let stale = others
+                .into_iter()
+                .any(|(other, _)| plan::is_stale(task, other));
+            if !stale {
+                continue;
+            }
+            let task = Task {
+                stage: super::act::stage_after(task, TaskEvent::Reopened)?,
+                round: task.rounds,
+                cursor: u32::MAX,
+                ..task.clone()
+            };
+            self.replace_task(task, *version).await?;
+            again = true;
+        }
+        Ok(again)
+    }
+
+    /// Lets blocked tasks go on whose time has come: at a date, with an attestation, or because what
+    /// leads to them goes on. The request changes too, so that nobody seals at the same moment.
+    pub(super) async fn wake_blocked(
+        &self,
+        request: &Request,
+        version: Version,
+        found: &[(Task, Version)],
+    ) -> Result<bool, Fault> {
+        let now = self.clock.now();
+        let tasks: Vec<Task> = found.iter().map(|(task, _)| task.clone()).collect();
+        let mut change = Change::new(request.clone(), version);
+        let mut woken = false;
+        for (task, task_version) in found {
             let Some(block) = &task.block else { continue };
             let due = block.until.is_some_and(|at| at <= now);
             // An attestation may have come between looking for it and committing the block.
@@ -221,17 +344,26 @@ impl Worker {
                     .read(task.request, &vault::attestation(&task.store))
                     .await?
                     .is_some();
+            let follows = block.reason == BlockReason::UpstreamBlocked
+                && !plan::is_cut_off(&self.map, &tasks, &task.store);
             let mut task = task.clone();
-            if (due || attested) && plan::release(&mut task) {
-                self.replace_task(task, *version).await?;
+            if (due || attested || follows) && plan::release(&mut task) {
+                if request.stage.outcome().is_some() {
+                    task.amendment = Amendment::Owed;
+                }
+                change.also(Write::Replace(Item::Task(task), *task_version));
                 woken = true;
             }
+        }
+        if woken {
+            change.request.wake_at = Some(now);
+            change.commit(&*self.ledger).await?;
         }
         Ok(woken)
     }
 
     /// Blocks what can no longer be located properly once a yielding store is given up on.
-    async fn cut_off(&self, found: &[(Task, Version)]) -> Result<bool, Fault> {
+    pub(super) async fn cut_off(&self, found: &[(Task, Version)]) -> Result<bool, Fault> {
         let tasks: Vec<Task> = found.iter().map(|(task, _)| task.clone()).collect();
         let cut = plan::cut_off(&self.map, &tasks);
         for store in &cut {
@@ -288,7 +420,15 @@ impl Worker {
         let mut change = Change::new(request, version);
         change.go(Event::Sealed)?;
         change.request.closed_at = Some(now);
-        change.request.wake_at = now.saturating_add(KEEP_AFTER_CLOSE).ok();
+        let tasks = reading::tasks(&*self.ledger, change.request.id).await?;
+        let owes = tasks
+            .iter()
+            .any(|(task, _)| matches!(task.amendment, Amendment::Owed | Amendment::Cleared));
+        change.request.wake_at = if owes {
+            self.soon(SOON)
+        } else {
+            now.saturating_add(KEEP_AFTER_CLOSE).ok()
+        };
         change.commit(&*self.ledger).await?;
         Ok(Step::Again)
     }

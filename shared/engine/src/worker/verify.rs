@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use quittance_core::digest::Digest;
+use quittance_core::digest::{Digest, Tag};
 use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::manifest::{Locator, Match, Part};
 use quittance_core::outcome::{Check, CheckMethod};
@@ -49,7 +49,7 @@ impl Worker {
             return self.once_more(task, version).await;
         }
         let arrived_since = u64::try_from(remains.arrived.len()).unwrap_or(u64::MAX);
-        if arrived_since > 0 && task.round < MAX_ROUNDS {
+        if arrived_since > 0 && task.rounds < MAX_ROUNDS {
             return self
                 .another_round(task, version, as_of, remains.arrived)
                 .await;
@@ -70,6 +70,7 @@ impl Worker {
             "store done and looked at again"
         );
         task.stage = stage_after(&task, TaskEvent::Done)?;
+        task.settled_at = task.settled_at.or(Some(at));
         task.attempts = 0;
         self.replace_task(task, version).await?;
         Ok(Step::Again)
@@ -104,7 +105,7 @@ impl Worker {
     /// Everything the manifests of all rounds list.
     async fn listed(&self, task: &Task) -> Result<BTreeMap<Locator, Digest>, Fault> {
         let mut listed = BTreeMap::new();
-        for round in 1..=task.round {
+        for round in 1..=task.rounds {
             let mut part = 0;
             while round > 1 || part < located(task)?.parts {
                 let manifest = self.manifest_part(task, round, part).await?;
@@ -125,15 +126,17 @@ impl Worker {
         if task.repeats >= MAX_REPEATS {
             return Err(Fault::Block(BlockReason::ResidualMatches));
         }
-        // Round 1 runs again over the same manifest; its evidence stands already, so the counts
-        // start again from nothing.
+        // Every round runs again over its manifest; the evidence stands already, so what these
+        // rounds counted is counted again from nothing.
+        let counted = self.counted(&task).await?;
+        let store = self.map.store(&task.store);
+        let store = store.ok_or(Fault::Block(BlockReason::StoreGone))?;
+        let done = self.counter(store, &mut task.outcome);
+        *done = done.saturating_sub(counted);
+        task.outcome.evidence_count = task.outcome.evidence_count.saturating_sub(counted);
         task.repeats += 1;
         task.round = 1;
         task.cursor = 0;
-        task.outcome = quittance_core::outcome::TaskOutcome {
-            matched: located(&task)?.matched,
-            ..quittance_core::outcome::TaskOutcome::default()
-        };
         self.replace_task(task, version).await?;
         Ok(Step::Again)
     }
@@ -146,7 +149,7 @@ impl Worker {
         as_of: jiff::Timestamp,
         arrived: Vec<Match>,
     ) -> Result<Step, Fault> {
-        let round = task.round + 1;
+        let round = task.rounds + 1;
         let part = Part {
             v: 1,
             store: task.store.clone(),
@@ -156,13 +159,14 @@ impl Worker {
             matches: arrived,
             next: None,
         };
-        let name = vault::manifest_part(&task.store, round, 0);
+        let name = vault::manifest_part(&task, round, 0);
         let kept = self
             .vault
             .keep(task.request, &name, &to_json(&part)?)
             .await?;
         let kept: Part = parse_json(&kept)?;
         task.outcome.matched += u64::try_from(kept.matches.len()).unwrap_or(u64::MAX);
+        task.rounds = round;
         task.round = round;
         task.cursor = 0;
         task.attempts = 0;
@@ -170,25 +174,48 @@ impl Worker {
         Ok(Step::Again)
     }
 
-    /// Reads the evidence of all rounds, in order.
-    async fn evidence(&self, task: &Task) -> Result<Vec<quittance_core::digest::Tag>, Fault> {
+    /// How much the rounds of this data map touched so far.
+    async fn counted(&self, task: &Task) -> Result<u64, Fault> {
         let mut leaves = Vec::new();
-        for round in 1..=task.round {
-            let parts = if round == 1 { located(task)?.parts } else { 1 };
-            for part in 0..parts {
-                let name = vault::evidence_part(&task.store, round, part);
-                if let Some(bytes) = self.vault.read(task.request, &name).await? {
-                    let touched: Touched = parse_json(&bytes)?;
-                    leaves.extend(touched.leaves);
+        self.evidence_of(task, task.generation, &mut leaves).await?;
+        Ok(u64::try_from(leaves.len()).unwrap_or(u64::MAX))
+    }
+
+    /// Reads the evidence of all rounds, in order, under every data map so far.
+    async fn evidence(&self, task: &Task) -> Result<Vec<Tag>, Fault> {
+        let mut leaves = Vec::new();
+        for generation in 0..=task.generation {
+            self.evidence_of(task, generation, &mut leaves).await?;
+        }
+        Ok(leaves)
+    }
+
+    /// Reads what was kept under one data map. Rounds and parts have no gaps.
+    async fn evidence_of(
+        &self,
+        task: &Task,
+        generation: u32,
+        leaves: &mut Vec<Tag>,
+    ) -> Result<(), Fault> {
+        for round in 1.. {
+            for part in 0.. {
+                let name = vault::evidence_part(task, generation, round, part);
+                match self.vault.read(task.request, &name).await? {
+                    Some(bytes) => {
+                        let touched: Touched = parse_json(&bytes)?;
+                        leaves.extend(touched.leaves);
+                    }
+                    None if part == 0 => return Ok(()),
+                    None => break,
                 }
             }
         }
-        Ok(leaves)
+        Ok(())
     }
 }
 
 /// RFC 6962 root over the evidence leaves: one of them can be opened without the rest.
-fn evidence_root(leaves: &[quittance_core::digest::Tag]) -> Digest {
+fn evidence_root(leaves: &[Tag]) -> Digest {
     let hashes: Vec<hash::Hash> = leaves
         .iter()
         .map(|leaf| hash::leaf_hash(leaf.as_bytes()))

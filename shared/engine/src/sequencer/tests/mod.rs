@@ -304,6 +304,7 @@ fn request(id: RequestId) -> Request {
         extended_to: None,
         first_effect_at: None,
         responded_at: None,
+        answer: None,
         closed_at: None,
         challenge: None,
         codes_sent: 0,
