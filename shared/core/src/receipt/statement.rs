@@ -6,6 +6,7 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 mod predicate;
 
@@ -44,7 +45,7 @@ impl Statement {
             }
             Self::Manifest(manifest) => encode(self, manifest.subject(), manifest),
         }?;
-        // Numbers above 2^53 − 1 would be rounded on the way: what is read back must be the same.
+        // Whatever cannot be read back must not be signed.
         match Self::decode(&bytes) {
             Some(again) if again == *self => Ok(bytes),
             Some(_) | None => Err(StatementError::Inconsistent),
@@ -102,6 +103,10 @@ impl Statement {
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         let Head { predicate_type } = serde_json::from_slice(bytes).ok()?;
+        let value = serde_json::from_slice(bytes).ok()?;
+        if !is_exact(&value) {
+            return None;
+        }
         let kind = Kind::ALL
             .into_iter()
             .find(|kind| kind.predicate_type() == predicate_type)?;
@@ -269,12 +274,24 @@ fn decode_as<P: DeserializeOwned>(bytes: &[u8]) -> Option<(Subject, P)> {
     (frame.statement_type == STATEMENT_TYPE).then_some((subject, frame.predicate))
 }
 
+/// Whether every number is one that all readers of JSON hold exactly.
+fn is_exact(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.as_u64().is_some_and(|n| n <= MAX_NUMBER),
+        Value::Array(values) => values.iter().all(is_exact),
+        Value::Object(members) => members.values().all(is_exact),
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
+    }
+}
+
 fn canonical(value: &impl Serialize) -> Result<Vec<u8>, StatementError> {
     serde_json_canonicalizer::to_vec(value).map_err(|_| StatementError::Inconsistent)
 }
 
 /// The in-toto statement type.
 pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
+/// The largest number in a receipt, 2^53 − 1: beyond it, JSON readers differ.
+pub const MAX_NUMBER: u64 = (1 << 53) - 1;
 const REQUEST: &str = "dsr-request:";
 const LOG: &str = "dsr-log:";
 

@@ -280,16 +280,42 @@ fn other_spellings_and_unknown_fields_are_refused() {
 }
 
 #[test]
-fn what_json_cannot_hold_exactly_is_never_written() {
+fn what_json_cannot_hold_exactly_is_neither_written_nor_read() {
     let about = about();
-    let with_bytes = |bytes| {
+    let with_matched = |matched| {
         let mut says = predicate();
-        says.stores[0].matched = bytes;
+        says.stores[0].matched = matched;
         Statement::Receipt(about, says).to_canonical_bytes()
     };
-    assert!(with_bytes((1 << 53) - 1).is_ok());
-    assert_eq!(with_bytes((1 << 53) + 1), Err(StatementError::Inconsistent));
-    assert_eq!(with_bytes(u64::MAX), Err(StatementError::Inconsistent));
+    let largest = with_matched((1 << 53) - 1).unwrap();
+    assert!(Statement::parse(&largest).is_ok());
+    let text = String::from_utf8(largest).unwrap();
+    // Even numbers above 2^53 survive a reader that rounds; they are refused all the same.
+    for large in [
+        1 << 53,
+        (1 << 53) + 1,
+        (1 << 53) + 2,
+        1 << 60,
+        1 << 63,
+        u64::MAX - 2047,
+        u64::MAX,
+    ] {
+        assert_eq!(
+            with_matched(large),
+            Err(StatementError::Inconsistent),
+            "{large}"
+        );
+        let bent = text.replace(
+            "\"matched\":9007199254740991",
+            &format!("\"matched\":{large}"),
+        );
+        assert_ne!(bent, text);
+        assert_eq!(
+            Statement::parse(bent.as_bytes()),
+            Err(StatementError::Malformed),
+            "{large}"
+        );
+    }
 }
 
 #[test]
@@ -326,7 +352,7 @@ fn a_manifests_subject_is_the_head_it_covers() {
 
 #[test]
 fn wire_names_never_change() {
-    let names = |values: Vec<serde_json::Value>| -> Vec<String> {
+    let names = |values: Vec<Value>| -> Vec<String> {
         values
             .iter()
             .map(|value| value.as_str().unwrap().to_owned())
