@@ -15,7 +15,7 @@ use super::leaf::leaf_bytes;
 use super::policy::{Policy, PolicySigner, policy_text};
 use super::statement::Statement;
 use super::verify::verify;
-use super::words::Slug;
+use super::words::{Slug, is_log_name};
 
 /// The receipt file as parsed; nothing of it is verified yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,8 +124,7 @@ pub(super) fn embedded_policy(
     witnesses: &[VerifierKey],
     signer: &ReceiptKey,
 ) -> Option<String> {
-    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"._:/-".contains(&b);
-    if !log.name().bytes().all(is_plain) {
+    if !is_log_name(log.name()) {
         return None;
     }
     let signer = PolicySigner {
