@@ -229,6 +229,7 @@ fn a_receipt_whose_acceptance_cannot_be_earlier_is_refused() {
     ] {
         let mut says = outcome(link(leaf_index, size));
         says.supersedes = supersedes;
+        says.amendment = supersedes.map(|_| 1);
         let statement = match supersedes {
             None => Statement::Receipt(about(), says),
             Some(_) => Statement::Amendment(about(), says),
@@ -238,6 +239,7 @@ fn a_receipt_whose_acceptance_cannot_be_earlier_is_refused() {
     }
     let mut says = outcome(link(1, 2));
     says.supersedes = Some(2);
+    says.amendment = Some(1);
     let made = make(
         &Statement::Amendment(about(), says),
         &edge(),

@@ -16,7 +16,8 @@ pub use self::predicate::{
     Receipt, Residual, ResidualKind, StoreLine, VersionedName, open_root,
 };
 use crate::digest::{Digest, Tag};
-use crate::id::RequestId;
+use crate::id::{LeafId, RequestId};
+use crate::receipt::words::is_log_name;
 
 /// A statement of any kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub enum Statement {
     Acceptance(About, Acceptance),
     /// What became of it.
     Receipt(About, Receipt),
-    /// A correction; [`Receipt::supersedes`] names the leaf it corrects.
+    /// A correction; [`Receipt::amendment`] counts it, [`Receipt::supersedes`] names the leaf it corrects.
     Amendment(About, Receipt),
     /// A day's account of all acceptances.
     Manifest(Manifest),
@@ -87,17 +88,25 @@ impl Statement {
         }
     }
 
-    /// Returns the name of the receipt file: the request's reference, or the manifest's day.
-    pub fn file_name(&self) -> String {
+    /// Returns the leaf that states it; none for a manifest.
+    pub fn leaf(&self) -> Option<LeafId> {
         match self {
-            Self::Acceptance(about, _) => {
-                format!("{}.acceptance.receipt.json", about.request.reference())
+            Self::Acceptance(about, _) => Some(LeafId::Acceptance(about.request)),
+            Self::Receipt(about, _) => Some(LeafId::Outcome(about.request)),
+            Self::Amendment(about, says) => {
+                says.amendment.map(|n| LeafId::Amendment(about.request, n))
             }
-            Self::Receipt(about, _) => format!("{}.receipt.json", about.request.reference()),
-            Self::Amendment(about, _) => {
-                format!("{}.amendment.receipt.json", about.request.reference())
-            }
-            Self::Manifest(manifest) => format!("manifest-{}.receipt.json", manifest.day),
+            Self::Manifest(_) => None,
+        }
+    }
+
+    /// Returns the name of the receipt file: its leaf's, or the manifest's day.
+    pub fn file_name(&self) -> String {
+        match (self, self.leaf()) {
+            (_, Some(leaf)) => leaf.file_name(),
+            (Self::Manifest(manifest), None) => format!("manifest-{}.receipt.json", manifest.day),
+            // An amendment without a number: it is neither written nor read.
+            (Self::Acceptance(..) | Self::Receipt(..) | Self::Amendment(..), None) => String::new(),
         }
     }
 
@@ -118,22 +127,20 @@ impl Statement {
             Kind::Receipt => {
                 let (subject, predicate): (_, Receipt) = decode_as(bytes)?;
                 let about = About::parse(&subject)?;
-                predicate
-                    .supersedes
-                    .is_none()
-                    .then_some(Self::Receipt(about, predicate))
+                let is_first = predicate.supersedes.is_none() && predicate.amendment.is_none();
+                is_first.then_some(Self::Receipt(about, predicate))
             }
             Kind::Amendment => {
                 let (subject, predicate): (_, Receipt) = decode_as(bytes)?;
                 let about = About::parse(&subject)?;
-                predicate
-                    .supersedes
-                    .is_some()
-                    .then_some(Self::Amendment(about, predicate))
+                let is_later =
+                    predicate.supersedes.is_some() && predicate.amendment.is_some_and(|n| n > 0);
+                is_later.then_some(Self::Amendment(about, predicate))
             }
             Kind::Manifest => {
                 let (subject, manifest): (_, Manifest) = decode_as(bytes)?;
-                (manifest.subject() == subject).then_some(Self::Manifest(manifest))
+                let is_right = manifest.subject() == subject && is_log_name(&manifest.log);
+                is_right.then_some(Self::Manifest(manifest))
             }
         }
     }

@@ -161,6 +161,7 @@ pub fn outcome(acceptance: AcceptanceLeaf) -> Receipt {
         stores: vec![customers(), orders()],
         disclosure: None,
         handler: handler(),
+        amendment: None,
         supersedes: None,
     }
 }

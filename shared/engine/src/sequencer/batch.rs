@@ -9,8 +9,7 @@ use std::collections::BTreeSet;
 use futures::FutureExt as _;
 use quittance_core::digest::Digest;
 use quittance_core::fault::Fault;
-use quittance_core::id::LeafId;
-use quittance_core::receipt::{Envelope, Kind, Statement, leaf_bytes, pae};
+use quittance_core::receipt::{Envelope, Statement, leaf_bytes, pae};
 use quittance_tlog::{TlogProof, leaf_hash};
 
 use super::keys::Keys;
@@ -235,12 +234,7 @@ fn is_about(statement: &[u8], row: &OutboxRow) -> Result<(), &'static str> {
     let Ok(statement) = Statement::parse(statement) else {
         return Err("its statement cannot be read");
     };
-    let kind = match row.leaf {
-        LeafId::Acceptance(_) => Kind::Acceptance,
-        LeafId::Outcome(_) => Kind::Receipt,
-        LeafId::Amendment(..) => Kind::Amendment,
-    };
-    if statement.kind() == kind && statement.request() == Some(row.leaf.request()) {
+    if statement.leaf() == Some(row.leaf) {
         Ok(())
     } else {
         Err("its statement is another leaf's")

@@ -94,6 +94,7 @@ fn predicate() -> Receipt {
             method: Code::parse("download").unwrap(),
         }),
         handler: handler(),
+        amendment: None,
         supersedes: None,
     }
 }
@@ -169,6 +170,7 @@ fn line(leaf_index: u64, outcome_leaf: Option<u64>) -> ManifestLine {
 
 fn all() -> [Statement; 4] {
     let amendment = Receipt {
+        amendment: Some(2),
         supersedes: Some(8),
         ..predicate()
     };
@@ -319,21 +321,41 @@ fn what_json_cannot_hold_exactly_is_neither_written_nor_read() {
 }
 
 #[test]
-fn only_an_amendment_supersedes() {
-    let superseding = Receipt {
-        supersedes: Some(3),
+fn only_an_amendment_supersedes_and_says_which_it_is() {
+    let says = |amendment, supersedes| Receipt {
+        amendment,
+        supersedes,
         ..predicate()
     };
-    let receipt = Statement::Receipt(about(), superseding);
-    assert_eq!(
-        receipt.to_canonical_bytes(),
-        Err(StatementError::Inconsistent)
-    );
-    let amendment = Statement::Amendment(about(), predicate());
-    assert_eq!(
-        amendment.to_canonical_bytes(),
-        Err(StatementError::Inconsistent)
-    );
+    for (amendment, supersedes) in [(None, Some(3)), (Some(1), None), (Some(1), Some(3))] {
+        let receipt = Statement::Receipt(about(), says(amendment, supersedes));
+        let refused = Err(StatementError::Inconsistent);
+        assert_eq!(receipt.to_canonical_bytes(), refused, "{amendment:?}");
+    }
+    for (amendment, supersedes) in [
+        (None, None),
+        (None, Some(3)),
+        (Some(1), None),
+        (Some(0), Some(3)),
+    ] {
+        let amended = Statement::Amendment(about(), says(amendment, supersedes));
+        let refused = Err(StatementError::Inconsistent);
+        assert_eq!(amended.to_canonical_bytes(), refused, "{amendment:?}");
+    }
+}
+
+#[test]
+fn a_file_is_named_as_its_leaf_is() {
+    let leaf = |statement: &Statement| statement.leaf().map(|leaf| leaf.to_string());
+    let id = about().request;
+    let [acceptance, receipt, amendment, manifest] = all();
+    assert_eq!(leaf(&acceptance), Some(format!("{id}.acceptance")));
+    assert_eq!(leaf(&receipt), Some(format!("{id}.outcome")));
+    assert_eq!(leaf(&amendment), Some(format!("{id}.amendment-2")));
+    assert_eq!(leaf(&manifest), None);
+    let expected = format!("{}.amendment-2.receipt.json", id.reference());
+    assert_eq!(amendment.file_name(), expected);
+    assert_eq!(manifest.file_name(), "manifest-2026-11-23.receipt.json");
 }
 
 #[test]
@@ -343,6 +365,11 @@ fn a_manifests_subject_is_the_head_it_covers() {
         .unwrap();
     let text = String::from_utf8(text).unwrap();
     assert!(text.contains("\"name\":\"dsr-log:log.example.test/dsr\""));
+    let odd = text.replace("log.example.test/dsr", "log.example.test/d s r");
+    assert_eq!(
+        Statement::parse(odd.as_bytes()),
+        Err(StatementError::Malformed)
+    );
     let bent = text.replacen("dsr-log:log", "dsr-log:lag", 1);
     assert_eq!(
         Statement::parse(bent.as_bytes()),
