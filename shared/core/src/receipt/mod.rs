@@ -25,5 +25,7 @@ pub use self::statement::{
     ManifestLine, Receipt, Residual, ResidualKind, Statement, StatementError, StoreLine,
     VersionedName, open_root,
 };
-pub use self::verify::{CheckLine, CheckName, CheckVerdict, Report, Summary, verify};
+pub use self::verify::{
+    CheckLine, CheckName, CheckVerdict, Report, Summary, Trust, verify, verify_embedded,
+};
 pub use self::words::{Code, Day, Minute, Nonce, PublicName, Slug, is_log_name};
