@@ -96,7 +96,7 @@ fn a_log_whose_name_no_receipt_could_carry_is_never_born() {
     ] {
         let mut world = World::unborn();
         world.config.origin = name.to_owned();
-        let signer = crate::memory::signer::MemorySigner::new(name, 1, world.faults.clone());
+        let signer = MemorySigner::new(name, 1, world.faults.clone());
         world.signer = Arc::new(signer.unwrap());
         let born = world.drive(world.sequencer().create()).unwrap();
         assert!(

@@ -152,7 +152,7 @@ impl World {
             let progress = self.run().unwrap().unwrap();
             self.check();
             assert_eq!(progress.refused, []);
-            if progress.sequenced == 0 && !progress.more {
+            if progress.sequenced == 0 && progress.next.is_none() {
                 assert_eq!(progress.size, u64::from(count));
                 break;
             }

@@ -122,7 +122,7 @@ fn a_batch_is_bounded_and_says_that_there_is_more() {
     (1..6).for_each(|n| world.add(n));
     let progress = world.run().unwrap().unwrap();
     assert_eq!(
-        (progress.sequenced, progress.size, progress.more),
+        (progress.sequenced, progress.size, progress.next.is_some()),
         (2, 3, true)
     );
     world.check();
@@ -272,6 +272,53 @@ fn refused_rows_at_the_front_do_not_hide_what_comes_behind() {
     let progress = world.run().unwrap().unwrap();
     assert_eq!((progress.sequenced, progress.refused.len()), (1, 5));
     world.check();
+}
+
+/// More rows than one run looks at, none of which can be sequenced.
+fn many_refused(rows: u8) -> World {
+    let mut world = World::with_leaves(0);
+    world.config.batch = 1;
+    for n in 0..rows {
+        world.add(n);
+        world
+            .evidence
+            .lose(&paths::statement(&Digest::of(&statement(n))));
+    }
+    world
+}
+
+#[test]
+fn however_many_rows_are_refused_the_others_get_their_turn() {
+    let world = many_refused(50);
+    let far = world.clock.now() + SignedDuration::from_hours(9);
+    (50..53).for_each(|n| world.add(n));
+    let sequencer = world.sequencer();
+    let progress = world.drive(sequencer.run_through(&world.clock, far));
+    let progress = progress.unwrap().unwrap();
+    assert_eq!((progress.sequenced, progress.size), (3, 3));
+    assert_eq!(progress.refused.len(), 50, "each was looked at once");
+    assert_eq!(progress.next, None);
+    world.check();
+}
+
+#[test]
+fn an_outbox_of_refused_rows_is_gone_through_once_and_no_longer_than_there_is_time() {
+    let world = many_refused(50);
+    let sequencer = world.sequencer();
+    world.faults.record();
+    let far = world.clock.now() + SignedDuration::from_hours(9);
+    let progress = world.drive(sequencer.run_through(&world.clock, far));
+    let progress = progress.unwrap().unwrap();
+    assert_eq!((progress.sequenced, progress.refused.len()), (0, 50));
+    let lists = |world: &World| {
+        let trace = world.faults.trace();
+        trace.iter().filter(|call| **call == "ledger.list").count()
+    };
+    assert!(lists(&world) <= 52, "{} listings", lists(&world));
+    let now = world.clock.now();
+    let progress = world.drive(sequencer.run_through(&world.clock, now));
+    let progress = progress.unwrap().unwrap();
+    assert!(progress.next.is_some() && progress.refused.len() < 50);
 }
 
 #[test]
