@@ -447,6 +447,26 @@ fn a_checkpoint_with_a_fourth_line_or_a_number_too_large_is_refused() {
     assert!(!judge(&signed(large), &made.policy).ok);
 }
 
+/// As many stores as a data map may name, each with the longest of everything.
+#[test]
+fn the_longest_statement_there_can_be_makes_a_receipt() {
+    let edge = integrate(&RightEdge::empty(), &[b"one", b"two"])
+        .unwrap()
+        .edge;
+    let mut says = outcome(AcceptanceLeaf {
+        leaf_index: 1,
+        leaf_hash: Digest::of(b"any"),
+        checkpoint: Checkpoint {
+            size: 2,
+            root: Digest::of(b"any"),
+        },
+    });
+    says.stores = vec![receipt_fixture::longest_store(); 200];
+    let made = make(&Statement::Receipt(about(), says), &edge, Witnesses::Two);
+    assert!(judge(&made.file, &made.policy).ok);
+    assert!(made.file.len() > MAX_FILE_BYTES / 2, "{}", made.file.len());
+}
+
 #[test]
 fn an_envelope_is_stored_and_read_back_unchanged() {
     let envelope = sign(&Statement::Acceptance(about(), acceptance()));
