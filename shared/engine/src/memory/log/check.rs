@@ -4,6 +4,7 @@
 //! tiles, checkpoints, places in the ledger, receipts. A test calls this after every step; each
 //! complaint has a negative control beside the sequencer's tests.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
@@ -65,6 +66,8 @@ struct Facts {
     settled: u64,
     entries: Vec<Vec<u8>>,
     hashes: Vec<Hash>,
+    /// Roots that were asked for: leaves of one batch ask for the same.
+    roots: RefCell<BTreeMap<u64, Hash>>,
 }
 
 impl Facts {
@@ -122,6 +125,7 @@ impl Facts {
             settled,
             entries: Vec::new(),
             hashes: Vec::new(),
+            roots: RefCell::default(),
         };
         facts.rebuild(&staged, complaints);
         Some(facts)
@@ -204,8 +208,15 @@ impl Facts {
     }
 
     fn root_of(&self, size: u64) -> Option<Hash> {
-        let size = usize::try_from(size).ok()?;
-        self.hashes.get(..size).map(tree_root)
+        if let Some(root) = self.roots.borrow().get(&size) {
+            return Some(*root);
+        }
+        let root = self
+            .hashes
+            .get(..usize::try_from(size).ok()?)
+            .map(tree_root)?;
+        self.roots.borrow_mut().insert(size, root);
+        Some(root)
     }
 
     /// Every tile and bundle, of this and of all earlier sizes, says what the entries say.
