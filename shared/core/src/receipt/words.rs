@@ -258,6 +258,15 @@ mod tests {
     }
 
     #[test]
+    fn minutes_and_days_reach_as_far_as_the_document_says() {
+        for good in ["0000-01-01T00:00Z", "9999-12-30T22:00Z"] {
+            assert!(Minute::parse(good).is_some(), "{good}");
+        }
+        assert_eq!(Minute::parse("9999-12-30T22:01Z"), None);
+        assert!(Day::parse("0000-01-01").is_some() && Day::parse("9999-12-31").is_some());
+    }
+
+    #[test]
     fn a_day_has_one_spelling() {
         let time: Timestamp = "2026-11-23T23:59:59Z".parse().unwrap();
         assert_eq!(Day::parse("2026-11-23"), Some(Day::of(time)));

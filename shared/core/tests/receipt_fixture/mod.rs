@@ -231,8 +231,8 @@ pub fn longest_store() -> StoreLine {
         redacted: large,
         exported: large,
         flagged: large,
-        exempt: vec![exempt; 2],
-        blocked: vec![blocked; 2],
+        exempt: vec![exempt; 4],
+        blocked: vec![blocked; 4],
         attested: Some(AttestedLine {
             statement: about().commitment,
             at: minute("2026-11-23T20:46Z"),
