@@ -1,7 +1,9 @@
 //! What `dsr demo` leaves, judged from outside.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Output;
+
+use serde_json::Value;
 
 use crate::local::dsr;
 
@@ -74,16 +76,7 @@ fn the_demo_leaves_evidence_that_stands_and_falls() {
     } else {
         tile
     };
-    let mut bytes = std::fs::read(&tile).unwrap();
-    bytes[0] ^= 1;
-    std::fs::write(&tile, bytes).unwrap();
-    let judged = judge("fsck", &log, &policy);
-    assert_eq!(
-        judged.status.code(),
-        Some(6),
-        "{}",
-        String::from_utf8_lossy(&judged.stdout)
-    );
+    damage_is_told(&log, &policy, &tile);
 
     let again = dsr().args(["demo", "--out"]).arg(&out).output().unwrap();
     assert_eq!(
@@ -93,10 +86,188 @@ fn the_demo_leaves_evidence_that_stands_and_falls() {
     );
 }
 
+/// Damages a clean log in every way, one after the other.
+fn damage_is_told(log: &Path, policy: &Path, tile: &Path) {
+    let whole = std::fs::read(tile).unwrap();
+    let name = tile.strip_prefix(log).unwrap().to_str().unwrap();
+    let told = |kind: &str, path: &str, explanation: &str| {
+        let judged = judge("fsck", log, policy);
+        let said = String::from_utf8(judged.stdout).unwrap();
+        assert_eq!(judged.status.code(), Some(6), "{said}");
+        let said: Value = serde_json::from_str(&said).unwrap();
+        let problems = said["problems"].as_array().unwrap();
+        let is_told = problems.iter().any(|problem| {
+            let text = |key: &str| problem[key].as_str().unwrap().to_owned();
+            text("kind") == kind
+                && text("path") == path
+                && text("explanation").contains(explanation)
+        });
+        assert!(is_told, "{kind} {path} {explanation}: {problems:?}");
+    };
+    let mut bent = whole.clone();
+    bent[0] ^= 1;
+    std::fs::write(tile, bent).unwrap();
+    told("differs", name, "hash 0 must be");
+    std::fs::write(tile, &whole[1..]).unwrap();
+    told("differs", name, "must have 448 bytes and has 447");
+    let huge = std::fs::File::create(tile).unwrap();
+    huge.set_len(1 << 40).unwrap();
+    told("unreadable", name, "it is longer than");
+    std::fs::remove_file(tile).unwrap();
+    told("missing", name, "it holds 14 hashes");
+    std::os::unix::fs::symlink(tile.file_name().unwrap(), tile).unwrap();
+    told("unreadable", name, "symbolic links");
+    std::fs::remove_file(tile).unwrap();
+    std::fs::create_dir(tile).unwrap();
+    told("unreadable", name, "not a plain file");
+    std::fs::remove_dir(tile).unwrap();
+    std::fs::write(tile, &whole).unwrap();
+
+    for (path, bytes, kind) in [
+        ("junk", &b"hi"[..], "unknown"),
+        ("tile/0/000.p/13", b"garbage", "differs"),
+        ("tile/entries/000.p/13", b"evil", "malformed"),
+        ("tile/1/000.p/1", b"garbage", "ahead"),
+        ("checkpoints/3", b"garbage", "malformed"),
+    ] {
+        let stray = log.join(path);
+        std::fs::create_dir_all(stray.parent().unwrap()).unwrap();
+        std::fs::write(&stray, bytes).unwrap();
+        told(kind, path, "");
+        std::fs::remove_file(&stray).unwrap();
+    }
+    assert_eq!(
+        judge("fsck", log, policy).status.code(),
+        Some(0),
+        "all is as it was"
+    );
+
+    let checkpoint = log.join("checkpoint");
+    let note = std::fs::read(&checkpoint).unwrap();
+    std::fs::remove_file(&checkpoint).unwrap();
+    told("missing", "checkpoint", "missing");
+    std::fs::write(&checkpoint, b"").unwrap();
+    told("malformed", "checkpoint", "not a signed note");
+    std::fs::write(&checkpoint, note).unwrap();
+
+    let trusted = std::fs::read_to_string(policy).unwrap();
+    let golden = std::fs::read_to_string(golden("receipt_v1_witnessed.policy")).unwrap();
+    let witnesses: String = golden
+        .split_inclusive('\n')
+        .filter(|line| line.starts_with("witness ") || line.starts_with("group "))
+        .collect();
+    let stricter = trusted.replace("quorum none\n", &format!("{witnesses}quorum witnesses\n"));
+    assert_ne!(stricter, trusted);
+    std::fs::write(policy, stricter).unwrap();
+    told("quorum", "checkpoint", "too few");
+    std::fs::write(policy, trusted).unwrap();
+}
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/golden")
+        .join(name)
+}
+
+#[test]
+fn a_file_that_is_no_receipt_is_refused_with_a_report() {
+    let dir = tempfile::tempdir().unwrap();
+    let policy = golden("receipt_v1.policy");
+    let good = std::fs::read_to_string(golden("receipt_v1.receipt.json")).unwrap();
+    let keyless = good.replace("log log.example", "lag log.example");
+    let refused = |what: &Path, arguments: &[&str]| {
+        let output = dsr()
+            .arg("verify")
+            .arg(what)
+            .args(arguments)
+            .arg("--json")
+            .output();
+        let output = output.unwrap();
+        assert_eq!(output.status.code(), Some(6), "{what:?}");
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(report["ok"], false);
+        assert_eq!(report["checks"][0]["name"], "canonical");
+        assert_eq!(report["checks"][0]["verdict"], "failed");
+        report["checks"][0]["explanation"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let trusted = ["--policy", policy.to_str().unwrap()];
+    for (bytes, expected) in [
+        (String::new(), "the file is empty: fetch it again"),
+        (" ".repeat(1_048_577), "longer than a receipt can be"),
+        ("hello".to_owned(), "cut off: fetch it again"),
+        (format!("{good}\n"), "saved again"),
+        (
+            good.replace("\"version\":1}", "\"version\":2}"),
+            "get a newer dsr",
+        ),
+    ] {
+        let path = dir.path().join("x.receipt.json");
+        std::fs::write(&path, bytes).unwrap();
+        for arguments in [&trusted[..], &["--trust-embedded-keys"]] {
+            let told = refused(&path, arguments);
+            assert!(told.contains(expected), "{told}");
+        }
+    }
+    let path = dir.path().join("keyless.receipt.json");
+    std::fs::write(&path, keyless).unwrap();
+    let told = refused(&path, &["--trust-embedded-keys"]);
+    assert!(told.contains("no usable keys"), "{told}");
+    // Something without an end is read no further than a receipt can go.
+    let told = refused(Path::new("/dev/zero"), &trusted);
+    assert!(told.contains("longer than a receipt can be"), "{told}");
+    let endless = judge("verify", &path, Path::new("/dev/zero"));
+    assert_eq!(endless.status.code(), Some(1));
+}
+
+#[test]
+fn the_files_own_keys_are_never_called_a_verification() {
+    let file = golden("receipt_v1.receipt.json");
+    let run = |arguments: &[&str]| {
+        let output = dsr()
+            .arg("verify")
+            .arg(&file)
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let said = run(&["--trust-embedded-keys"]);
+    let verdict = said.lines().last().unwrap();
+    assert!(
+        verdict.starts_with("self-consistent only: nobody you named vouches for it"),
+        "{said}"
+    );
+    assert!(
+        !said.contains("verified") && !said.contains("policy's"),
+        "{said}"
+    );
+    assert!(said.contains("signed by the file's own key"), "{said}");
+    let said: Value = serde_json::from_str(&run(&["--trust-embedded-keys", "--json"])).unwrap();
+    assert_eq!(said["trust"], "embedded");
+    let policy = golden("receipt_v1.policy");
+    let trusted = ["--policy", policy.to_str().unwrap()];
+    assert!(run(&trusted).contains("\nverified: receipt of DSR-"));
+    let said: Value = serde_json::from_str(&run(&[&trusted[..], &["--json"]].concat())).unwrap();
+    assert_eq!(said["trust"], "policy");
+}
+
 #[test]
 fn what_is_missing_is_told_with_its_exit_code() {
     let missing = Path::new("no-such.receipt.json");
     let output = judge("verify", missing, missing);
     assert_eq!(output.status.code(), Some(3));
     assert!(String::from_utf8_lossy(&output.stderr).contains("no-such.receipt.json"));
+    let policy = golden("receipt_v1.policy");
+    let output = judge("fsck", Path::new("no-such-log"), &policy);
+    assert_eq!(output.status.code(), Some(3));
+    let empty = tempfile::tempdir().unwrap();
+    let output = judge("fsck", empty.path(), &policy);
+    assert_eq!(output.status.code(), Some(6));
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(said["problems"][0]["path"], "checkpoint");
+    assert_eq!(said["problems"][0]["explanation"], "missing");
 }

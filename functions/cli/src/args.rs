@@ -64,7 +64,7 @@ pub(crate) struct VerifyArgs {
         required_unless_present = "trust_embedded_keys"
     )]
     pub(crate) policy: Option<PathBuf>,
-    /// Trust the keys inside the file: shows that it is whole, not whose it is
+    /// Use the keys inside the file: shows that it agrees with itself, and nobody vouches for it
     #[arg(long, conflicts_with = "policy")]
     pub(crate) trust_embedded_keys: bool,
     /// Answer in JSON
@@ -74,9 +74,9 @@ pub(crate) struct VerifyArgs {
 
 #[derive(ClapArgs, Debug)]
 pub(crate) struct FsckArgs {
-    /// The log's directory: checkpoint and tile/
+    /// The log's directory: checkpoint, checkpoints/ and tile/
     pub(crate) dir: PathBuf,
-    /// The policy: whose log you trust
+    /// The policy: whose log you trust, and how many witnesses must have cosigned it
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: PathBuf,
     /// Answer in JSON

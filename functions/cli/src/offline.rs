@@ -1,39 +1,33 @@
 //! What needs no network: verifying receipts, rebuilding logs, checking data maps.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 use std::process::ExitCode;
 
 use quittance_core::data_map::{DataMap, Problem};
 use quittance_core::receipt::{
-    CheckVerdict, MAX_FILE_BYTES, Policy, ReceiptFile, Report, verify as verify_receipt,
+    CheckVerdict, MAX_FILE_BYTES, Policy, Report, Summary, Trust, verify as verify_receipt,
+    verify_embedded,
 };
-use quittance_tlog::{Checkpoint, Note};
+use quittance_tlog::policy::MAX_POLICY_BYTES;
 use serde::Serialize;
 
-use crate::args::{DataMapArgs, DataMapCommand, FsckArgs, VerifyArgs};
+use crate::args::{DataMapArgs, DataMapCommand, VerifyArgs};
 use crate::printing::{Failure, data, json, verification_failed};
+
+mod fsck;
+
+pub(crate) use self::fsck::fsck;
 
 /// `dsr verify`.
 pub(crate) fn verify(args: &VerifyArgs) -> Result<ExitCode, Failure> {
-    let length = fs::metadata(&args.file)
-        .map_err(|error| unreadable(&args.file, &error))?
-        .len();
-    if usize::try_from(length).map_or(true, |length| length > MAX_FILE_BYTES) {
-        return Err(Failure::failed(format!(
-            "{} is larger than a receipt can be ({MAX_FILE_BYTES} bytes)",
-            args.file.display()
-        )));
-    }
-    let bytes = read(&args.file)?;
-    let policy = match &args.policy {
-        Some(path) => parse_policy(path)?,
-        None => ReceiptFile::parse(&bytes)
-            .ok()
-            .and_then(|file| file.embedded_policy().ok())
-            .ok_or_else(|| Failure::failed("this is not a receipt: it holds no usable keys"))?,
+    // A byte more than the longest receipt, so that a longer file is seen to be longer.
+    let bytes = read(&args.file, MAX_FILE_BYTES)?;
+    let report = match &args.policy {
+        Some(path) => verify_receipt(&bytes, &parse_policy(path)?),
+        None => verify_embedded(&bytes),
     };
-    let report = verify_receipt(&bytes, &policy);
     if args.json {
         json(&report);
     } else {
@@ -63,101 +57,31 @@ pub(crate) fn render(report: &Report) -> Vec<String> {
         })
         .collect();
     lines.push(String::new());
-    lines.push(match &report.summary {
-        Some(summary) => format!(
-            "verified: {} of {} by {}, {}, entry {} of {}",
-            summary.kind.name(),
-            summary.reference.as_deref().unwrap_or("a day"),
-            summary.controller,
-            summary
-                .outcome
-                .map_or("accepted", quittance_core::request::Outcome::name),
-            summary.leaf_index,
-            summary.log,
+    lines.push(match (&report.summary, report.trust) {
+        (Some(summary), Trust::Policy) => format!("verified: {}", in_words(summary)),
+        (Some(summary), Trust::Embedded) => format!(
+            "self-consistent only: nobody you named vouches for it; it says: {}",
+            in_words(summary)
         ),
-        None => "NOT verified: do not believe this file".to_owned(),
+        (None, Trust::Policy | Trust::Embedded) => {
+            "NOT verified: do not believe this file".to_owned()
+        }
     });
     lines
 }
 
-#[derive(Serialize)]
-struct Fsck {
-    ok: bool,
-    size: u64,
-    root: String,
-    files: u64,
-    problems: Vec<String>,
-}
-
-/// `dsr fsck`.
-pub(crate) fn fsck(args: &FsckArgs) -> Result<ExitCode, Failure> {
-    let policy = parse_policy(&args.policy)?;
-    let note = read(&args.dir.join("checkpoint"))?;
-    let opened = Note::parse(&note)
-        .map_err(|error| error.to_string())
-        .and_then(|note| {
-            policy
-                .log_policy()
-                .open(&note)
-                .map_err(|error| error.to_string())
-        });
-    let checkpoint = match opened {
-        Ok(opened) => opened.checkpoint,
-        Err(error) => {
-            let problems = vec![format!("checkpoint: {error}")];
-            return Ok(report_fsck(args, None, 0, problems));
-        }
-    };
-    let load = |path: &str| match fs::read(args.dir.join(path)) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(unreadable(&args.dir.join(path), &error)),
-    };
-    let size = checkpoint.size();
-    let report = quittance_tlog::fsck(size, &checkpoint.root(), load, |_, _| {})?;
-    let problems = report.problems.iter().map(tell_problem).collect();
-    Ok(report_fsck(args, Some(&checkpoint), report.files, problems))
-}
-
-fn tell_problem(problem: &quittance_tlog::Problem) -> String {
-    format!("{}: {}", problem.path, problem.kind.code())
-}
-
-fn report_fsck(
-    args: &FsckArgs,
-    checkpoint: Option<&Checkpoint>,
-    files: u64,
-    problems: Vec<String>,
-) -> ExitCode {
-    let fsck = Fsck {
-        ok: problems.is_empty(),
-        size: checkpoint.map_or(0, Checkpoint::size),
-        root: checkpoint
-            .map(|checkpoint| checkpoint.root().to_string())
-            .unwrap_or_default(),
-        files,
-        problems,
-    };
-    if args.json {
-        json(&fsck);
-    } else {
-        for problem in &fsck.problems {
-            data(&format!("FAILED   {problem}"));
-        }
-        data(&if fsck.ok {
-            format!(
-                "clean: {} entries, {} files, root {}",
-                fsck.size, fsck.files, fsck.root
-            )
-        } else {
-            format!("NOT clean: {} problem(s)", fsck.problems.len())
-        });
-    }
-    if fsck.ok {
-        ExitCode::SUCCESS
-    } else {
-        verification_failed()
-    }
+fn in_words(summary: &Summary) -> String {
+    format!(
+        "{} of {} by {}, {}, entry {} of {}",
+        summary.kind.name(),
+        summary.reference.as_deref().unwrap_or("a day"),
+        summary.controller,
+        summary
+            .outcome
+            .map_or("accepted", quittance_core::request::Outcome::name),
+        summary.leaf_index,
+        summary.log,
+    )
 }
 
 #[derive(Serialize)]
@@ -183,7 +107,7 @@ pub(crate) fn data_map(args: &DataMapArgs) -> Result<ExitCode, Failure> {
         file,
         json: as_json,
     } = &args.command;
-    let bytes = read(file)?;
+    let bytes = read(file, MAX_DATA_MAP_BYTES)?;
     let checked = match DataMap::parse_bytes(&bytes) {
         Ok(map) => Checked {
             ok: true,
@@ -242,13 +166,23 @@ fn found(problem: &Problem) -> Found {
 
 /// Reads and parses a policy file.
 pub(crate) fn parse_policy(path: &Path) -> Result<Policy, Failure> {
-    let text = String::from_utf8(read(path)?)
+    let text = String::from_utf8(read(path, MAX_POLICY_BYTES)?)
         .map_err(|_| Failure::failed(format!("{} is not UTF-8 text", path.display())))?;
     Policy::parse(&text).map_err(|error| Failure::failed(format!("{}: {error}", path.display())))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    fs::read(path).map_err(|error| unreadable(path, &error))
+/// Reads a file, but no further than a byte beyond the longest that can be right.
+fn read(path: &Path, longest: usize) -> Result<Vec<u8>, Failure> {
+    bounded(path, longest).map_err(|error| unreadable(path, &error))
+}
+
+fn bounded(path: &Path, longest: usize) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(longest).unwrap_or(u64::MAX);
+    fs::File::open(path)?
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
@@ -259,3 +193,6 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
         Failure::failed(message)
     }
 }
+
+/// The longest data map that is read.
+const MAX_DATA_MAP_BYTES: usize = 16 * 1024 * 1024;

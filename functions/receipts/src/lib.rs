@@ -41,7 +41,7 @@ pub async fn wire(adapters: &Adapters) -> Result<Sequencer, StartError> {
     })
 }
 
-/// Sequences until the outbox is empty, or the time is nearly out.
+/// Sequences until the outbox was gone through, or the time is nearly out.
 ///
 /// # Errors
 /// `Fault::Reject` for another function's message, or when the log halts: somebody must look.
@@ -57,13 +57,9 @@ pub async fn handle(
             return Err(Fault::reject("this message belongs to another function"));
         }
     }
-    loop {
-        let progress = sequencer.run().await?;
-        for refused in &progress.refused {
-            tracing::error!(leaf.id = %refused.leaf, fault = refused.why, "a statement is refused");
-        }
-        if !progress.more || clock.now() >= until {
-            return Ok(());
-        }
+    let progress = sequencer.run_through(clock, until).await?;
+    for refused in &progress.refused {
+        tracing::error!(leaf.id = %refused.leaf, fault = refused.why, "a statement is refused");
     }
+    Ok(())
 }

@@ -9,6 +9,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use quittance_core::receipt::is_log_name;
+
 use crate::queues::QueueName;
 
 /// One thing to be told.
@@ -110,7 +112,9 @@ impl Setting {
             Self::VaultKey | Self::StatementKey | Self::LogKey | Self::TagKeys => {
                 "`kms:` and a key id or ARN, or `file:` and a path"
             }
-            Self::LogOrigin => "the log's name, such as log.example.com/dsr: no blanks, no `+`",
+            Self::LogOrigin => {
+                "the log's name, such as log.example.com/dsr: 1 to 128 of A-Z a-z 0-9 . _ : / -"
+            }
             Self::DataMap => "the path of a file, or s3://bucket/key",
             Self::Mail => "the sender's address, or `dir:` and a folder for mails as files",
             Self::PublicUrl => "an address that starts with https:// (or http:// on localhost)",
@@ -141,7 +145,7 @@ impl Setting {
             Self::VaultKey | Self::StatementKey | Self::LogKey | Self::TagKeys => {
                 KeySource::parse(value).is_some()
             }
-            Self::LogOrigin => plain(value) && !value.contains('+'),
+            Self::LogOrigin => is_log_name(value),
             Self::DataMap => Place::parse(value).is_some(),
             Self::Mail => MailRoute::parse(value).is_some(),
             Self::PublicUrl => {
@@ -419,6 +423,24 @@ mod tests {
         assert_eq!(names.len(), Setting::ALL.len());
         let queue = Setting::Queue(QueueName::Tasks(Right::OptOut));
         assert_eq!(queue.variable(), "QUITTANCE_TASKS_OPT_OUT_QUEUE");
+    }
+
+    #[test]
+    fn a_log_name_that_receipts_refuse_is_refused_at_the_start() {
+        let with = |name: &str| Settings::new([(Setting::LogOrigin, name.to_owned())]);
+        assert!(with("log.example.com/dsr").is_ok());
+        for bad in [
+            "log.example.com/~dsr",
+            "münchen.example/dsr",
+            "log,x",
+            "a%20b",
+            "a+b",
+            "a b",
+            "",
+        ] {
+            let told = with(bad).unwrap_err().to_string();
+            assert!(told.contains("1 to 128 of A-Z a-z 0-9"), "{bad}: {told}");
+        }
     }
 
     #[test]

@@ -197,6 +197,16 @@ impl LeafId {
         }
     }
 
+    /// Returns the name of the receipt file.
+    pub fn file_name(&self) -> String {
+        let reference = self.request().reference();
+        match self {
+            Self::Acceptance(_) => format!("{reference}.acceptance.receipt.json"),
+            Self::Outcome(_) => format!("{reference}.receipt.json"),
+            Self::Amendment(_, n) => format!("{reference}.amendment-{n}.receipt.json"),
+        }
+    }
+
     /// Parses what `Display` writes.
     pub fn parse(text: &str) -> Option<Self> {
         let (request, kind) = text.split_once('.')?;
@@ -300,6 +310,27 @@ mod tests {
         }
         assert_eq!(LeafId::parse(&format!("{id}.amendment-0")), None);
         assert_eq!(LeafId::parse(&format!("{id}.amendment-01")), None);
+    }
+
+    #[test]
+    fn every_leaf_has_a_receipt_file_of_its_own() {
+        let id = RequestId::new([9; 16]);
+        let name = |leaf: LeafId| leaf.file_name();
+        let reference = id.reference();
+        assert_eq!(
+            name(LeafId::Outcome(id)),
+            format!("{reference}.receipt.json")
+        );
+        assert_eq!(
+            name(LeafId::Acceptance(id)),
+            format!("{reference}.acceptance.receipt.json")
+        );
+        for n in [1, 2, 12] {
+            assert_eq!(
+                name(LeafId::Amendment(id, n)),
+                format!("{reference}.amendment-{n}.receipt.json")
+            );
+        }
     }
 
     #[test]

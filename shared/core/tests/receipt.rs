@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use quittance_core::digest::Digest;
 use quittance_core::receipt::{
     AcceptanceLeaf, CheckName, CheckVerdict, Checkpoint, Envelope, FileError, MAX_FILE_BYTES,
-    Policy, PolicySigner, ReceiptFile, ReceiptKey, Report, Slug, Statement, leaf_bytes, pae,
-    policy_text, verify,
+    Policy, PolicySigner, ReceiptFile, ReceiptKey, Report, Slug, Statement, Trust, leaf_bytes, pae,
+    policy_text, verify, verify_embedded,
 };
 use quittance_core::request::Outcome;
 use quittance_tlog::{KeyKind, RightEdge, TlogProof, VerifierKey, integrate, leaf_hash};
@@ -229,6 +229,7 @@ fn a_receipt_whose_acceptance_cannot_be_earlier_is_refused() {
     ] {
         let mut says = outcome(link(leaf_index, size));
         says.supersedes = supersedes;
+        says.amendment = supersedes.map(|_| 1);
         let statement = match supersedes {
             None => Statement::Receipt(about(), says),
             Some(_) => Statement::Amendment(about(), says),
@@ -238,6 +239,7 @@ fn a_receipt_whose_acceptance_cannot_be_earlier_is_refused() {
     }
     let mut says = outcome(link(1, 2));
     says.supersedes = Some(2);
+    says.amendment = Some(1);
     let made = make(
         &Statement::Amendment(about(), says),
         &edge(),
@@ -281,10 +283,188 @@ fn parts_that_do_not_belong_together_are_never_built() {
 }
 
 #[test]
-fn a_file_that_is_too_long_is_not_even_read() {
+fn a_file_that_cannot_be_read_is_refused_with_what_to_do() {
     let made = receipt(Witnesses::None);
-    let report = judge(&vec![b' '; MAX_FILE_BYTES + 1], &made.policy);
-    assert!(!report.ok && report.checks[0].explanation.contains("longer than"));
+    let text = String::from_utf8(made.file.clone()).unwrap();
+    let version = |n: &str| text.replace("\"version\":1}", &format!("\"version\":{n}}}"));
+    for (bytes, expected) in [
+        (String::new(), "is empty: fetch it again"),
+        (
+            " ".repeat(MAX_FILE_BYTES + 1),
+            "longer than a receipt can be",
+        ),
+        ("hello".to_owned(), "is not JSON"),
+        (text[..2000].to_owned(), "cut off: fetch it again"),
+        ("[".repeat(100_000), "not a receipt file"),
+        ("{}".to_owned(), "not a receipt file"),
+        ("[1]".to_owned(), "not a receipt file"),
+        (version("1,\"x\":0"), "not exactly the members"),
+        (
+            version("2"),
+            "a receipt of version 2, and only version 1 is known here: get a newer dsr",
+        ),
+        (version("2,\"x\":0"), "get a newer dsr"),
+        (version("1 "), "saved again"),
+        (
+            format!("{text}\n"),
+            "saved again, with other line ends, blanks or order: fetch it again",
+        ),
+        (text.replace("\":", "\": "), "fetch it again"),
+    ] {
+        for (report, trust) in [
+            (judge(bytes.as_bytes(), &made.policy), Trust::Policy),
+            (verify_embedded(bytes.as_bytes()), Trust::Embedded),
+        ] {
+            assert_eq!(failed(&report), ["canonical"], "{expected}");
+            assert_eq!((report.ok, report.trust), (false, trust));
+            assert_eq!(report.checks.len(), CheckName::ALL.len());
+            let told = &report.checks[0].explanation;
+            assert!(told.contains(expected), "{expected}: {told}");
+        }
+    }
+    let keyless = text.replace("log log.example", "lag log.example");
+    let report = verify_embedded(keyless.as_bytes());
+    assert_eq!(failed(&report), ["canonical"]);
+    assert!(report.checks[0].explanation.contains("no usable keys"));
+}
+
+#[test]
+fn what_the_files_own_keys_show_does_not_read_like_a_verification() {
+    for witnesses in [Witnesses::None, Witnesses::Two] {
+        let made = receipt(witnesses);
+        let report = verify_embedded(&made.file);
+        assert!(report.ok, "{report:?}");
+        let told = serde_json::to_string(&report).unwrap();
+        assert!(told.contains("\"trust\":\"embedded\""), "{told}");
+        assert!(!told.contains("the policy's"), "{told}");
+        let explained = |name| {
+            let mut checks = report.checks.iter();
+            checks
+                .find(|check| check.name == name)
+                .unwrap()
+                .explanation
+                .clone()
+        };
+        assert_eq!(
+            explained(CheckName::Signature),
+            "signed by the file's own key"
+        );
+        assert!(explained(CheckName::Checkpoint).contains("the file's own key for the log"));
+        assert!(explained(CheckName::Policy).contains("the file"));
+        let trusted = serde_json::to_string(&judge(&made.file, &made.policy)).unwrap();
+        assert!(trusted.contains("\"trust\":\"policy\""), "{trusted}");
+        assert!(
+            trusted.contains("the policy's signer receipts"),
+            "{trusted}"
+        );
+    }
+}
+
+#[test]
+fn the_policy_of_another_log_is_told_with_both_names() {
+    let made = receipt(Witnesses::None);
+    let other = |name: &str, seed| {
+        let log = quittance_tlog::Ed25519Signer::from_seed(name, KeyKind::Ed25519, &[seed; 32]);
+        let vkey = log.unwrap().verifier().to_string();
+        made.policy
+            .replace(&log_line(&made.policy), &format!("log {vkey}"))
+    };
+    let told = |policy: &str| {
+        let report = judge(&made.file, policy);
+        assert_eq!(failed(&report), ["checkpoint"]);
+        report.checks[5].explanation.clone()
+    };
+    let foreign = told(&other("log.other.test/dsr", 9));
+    assert!(
+        foreign.contains("the log log.example.test/dsr, the policy of log.other.test/dsr"),
+        "{foreign}"
+    );
+    let rekeyed = told(&other("log.example.test/dsr", 9));
+    assert!(
+        rekeyed.contains("not signed with the policy's key of the log log.example"),
+        "{rekeyed}"
+    );
+}
+
+fn log_line(policy: &str) -> String {
+    policy
+        .lines()
+        .find(|line| line.starts_with("log "))
+        .unwrap()
+        .to_owned()
+}
+
+#[test]
+fn a_policy_that_was_saved_by_an_editor_is_told_what_is_wrong() {
+    let policy = receipt(Witnesses::None).policy;
+    for (bent, expected) in [
+        (
+            policy.trim_end().to_owned(),
+            "line 3: has no line end: put a newline",
+        ),
+        (
+            policy.replace('\n', "\r\n"),
+            "line 1: ends in CR LF: save the file with LF",
+        ),
+        (String::new(), "no quorum line"),
+    ] {
+        let told = Policy::parse(&bent).unwrap_err().to_string();
+        assert!(told.contains(expected), "{told}");
+    }
+}
+
+#[test]
+fn a_checkpoint_with_a_fourth_line_or_a_number_too_large_is_refused() {
+    let edge = integrate(&RightEdge::empty(), &[b"one", b"two"])
+        .unwrap()
+        .edge;
+    let made = make(
+        &Statement::Acceptance(about(), acceptance()),
+        &edge,
+        Witnesses::None,
+    );
+    let parsed: serde_json::Value = serde_json::from_slice(&made.file).unwrap();
+    let proof = parsed["tlog_proof"].as_str().unwrap();
+    let (head, note) = proof.split_once("\n\n").unwrap();
+    let signed = |text: String| {
+        let note = log()
+            .sign(quittance_tlog::Note::unsigned(text).unwrap())
+            .unwrap();
+        let mut bent = parsed.clone();
+        bent["tlog_proof"] = format!("{head}\n\n{note}").into();
+        serde_json_canonicalizer::to_vec(&bent).unwrap()
+    };
+    let text: String = note.split_inclusive('\n').take(3).collect();
+    assert!(judge(&signed(text.clone()), &made.policy).ok);
+    let report = judge(&signed(format!("{text}more\n")), &made.policy);
+    assert_eq!(failed(&report), ["inclusion"]);
+    assert!(
+        report.checks[4]
+            .explanation
+            .contains("more lines than name, size and root")
+    );
+    let large = text.replace("\n5\n", "\n9007199254740993\n");
+    assert!(!judge(&signed(large), &made.policy).ok);
+}
+
+/// As many stores as a data map may name, each with the longest of everything.
+#[test]
+fn the_longest_statement_there_can_be_makes_a_receipt() {
+    let edge = integrate(&RightEdge::empty(), &[b"one", b"two"])
+        .unwrap()
+        .edge;
+    let mut says = outcome(AcceptanceLeaf {
+        leaf_index: 1,
+        leaf_hash: Digest::of(b"any"),
+        checkpoint: Checkpoint {
+            size: 2,
+            root: Digest::of(b"any"),
+        },
+    });
+    says.stores = vec![receipt_fixture::longest_store(); 200];
+    let made = make(&Statement::Receipt(about(), says), &edge, Witnesses::Two);
+    assert!(judge(&made.file, &made.policy).ok);
+    assert!(made.file.len() > MAX_FILE_BYTES / 2, "{}", made.file.len());
 }
 
 #[test]

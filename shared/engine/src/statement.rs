@@ -83,24 +83,23 @@ pub fn acceptance(
 /// # Errors
 /// `Fault::Reject` when something that must be known is missing.
 pub fn outcome(sealed: &Sealed<'_>) -> Result<Vec<u8>, Fault> {
-    to_bytes(&Statement::Receipt(
-        about(sealed.request),
-        receipt(sealed, None)?,
-    ))
+    to_bytes(&Statement::Receipt(about(sealed.request), receipt(sealed)?))
 }
 
-/// Draws an amendment to the outcome at a leaf index.
+/// Draws the n-th amendment to the outcome at a leaf index.
 ///
 /// # Errors
 /// As for [`outcome`].
-pub fn amendment(sealed: &Sealed<'_>, supersedes: u64) -> Result<Vec<u8>, Fault> {
-    to_bytes(&Statement::Amendment(
-        about(sealed.request),
-        receipt(sealed, Some(supersedes))?,
-    ))
+pub fn amendment(sealed: &Sealed<'_>, n: u32, supersedes: u64) -> Result<Vec<u8>, Fault> {
+    let says = Receipt {
+        amendment: Some(n),
+        supersedes: Some(supersedes),
+        ..receipt(sealed)?
+    };
+    to_bytes(&Statement::Amendment(about(sealed.request), says))
 }
 
-fn receipt(sealed: &Sealed<'_>, supersedes: Option<u64>) -> Result<Receipt, Fault> {
+fn receipt(sealed: &Sealed<'_>) -> Result<Receipt, Fault> {
     let request = sealed.request;
     let plan = request.plan.as_ref();
     let stores: Result<Vec<StoreLine>, Fault> = sealed
@@ -153,7 +152,8 @@ fn receipt(sealed: &Sealed<'_>, supersedes: Option<u64>) -> Result<Receipt, Faul
             None => None,
         },
         handler: named(sealed.handler)?,
-        supersedes,
+        amendment: None,
+        supersedes: None,
     })
 }
 

@@ -191,6 +191,11 @@ impl Edge {
         levels: Vec::new(),
     };
 
+    /// Returns how many leaves there are.
+    pub(crate) const fn size(&self) -> u64 {
+        self.size
+    }
+
     /// Appends a leaf; every tile that becomes full is given to `full`.
     pub(crate) fn push(&mut self, leaf: Hash, full: &mut impl FnMut(TilePath, &[Hash])) {
         self.size += 1;

@@ -18,7 +18,7 @@ pub mod tile;
 pub mod tlog_proof;
 
 pub use crate::checkpoint::{Checkpoint, CheckpointError};
-pub use crate::fsck::{FsckReport, Problem, ProblemKind, fsck};
+pub use crate::fsck::{FsckReport, Problem, ProblemKind, fsck, fsck_directory};
 pub use crate::hash::{Hash, leaf_hash, node_hash, tree_root};
 pub use crate::integrate::{IntegrateError, Integrated, RightEdge, integrate, right_edge_paths};
 pub use crate::note::{Ed25519Signer, KeyKind, Note, NoteError, SignatureLine, VerifierKey};

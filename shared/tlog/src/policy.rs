@@ -66,7 +66,9 @@ impl Policy {
         while !rest.is_empty() {
             number += 1;
             let at = |fault| PolicyError::Line { number, fault };
-            let (line, after) = rest.split_once('\n').ok_or_else(|| at(LineFault::Syntax))?;
+            let (line, after) = rest
+                .split_once('\n')
+                .ok_or_else(|| at(LineFault::LineEnd))?;
             rest = after;
             draft.take(line).map_err(at)?;
         }
@@ -190,7 +192,7 @@ pub enum PolicyError {
         fault: LineFault,
     },
     /// The policy file has no quorum line.
-    #[error("the policy has no quorum line")]
+    #[error("the policy has no quorum line: it is not a policy, or was cut off")]
     NoQuorum,
     /// The checkpoint is not signed as it must be.
     #[error(transparent)]
@@ -206,12 +208,18 @@ pub enum PolicyError {
 /// In what way a policy's line is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LineFault {
+    /// It ends in CR LF.
+    #[error("ends in CR LF: save the file with LF line ends")]
+    CarriageReturn,
     /// This key, name or quorum stands there already.
     #[error("stands there twice")]
     Duplicate,
     /// Not a usable key.
     #[error(transparent)]
     Key(#[from] NoteError),
+    /// The last line is not ended.
+    #[error("has no line end: put a newline after the last line")]
+    LineEnd,
     /// Not a line of a policy.
     #[error("not a line of a policy")]
     Syntax,
@@ -243,6 +251,9 @@ struct Draft {
 
 impl Draft {
     fn take(&mut self, line: &str) -> Result<(), LineFault> {
+        if line.ends_with('\r') {
+            return Err(LineFault::CarriageReturn);
+        }
         if line.chars().any(|c| c.is_ascii_control() && c != '\t') {
             return Err(LineFault::Syntax);
         }
@@ -468,7 +479,7 @@ mod tests {
         let (w1, w2) = (witness(1).verifier().clone(), witness(2).verifier().clone());
         let two = format!("witness A {w1}\nwitness B {w2}\n");
         for (text, fault) in [
-            ("quorum none".to_owned(), LineFault::Syntax),
+            ("quorum none".to_owned(), LineFault::LineEnd),
             (
                 "quorum none\nquorum none\n".to_owned(),
                 LineFault::Duplicate,
@@ -476,7 +487,8 @@ mod tests {
             ("quorum A\n".to_owned(), LineFault::Unknown),
             ("quorum\n".to_owned(), LineFault::Syntax),
             ("hello\n".to_owned(), LineFault::Syntax),
-            ("quorum none\r\n".to_owned(), LineFault::Syntax),
+            ("quorum none\r\n".to_owned(), LineFault::CarriageReturn),
+            ("quorum \r none\n".to_owned(), LineFault::Syntax),
             (format!("log {l}\nlog {l}\n"), LineFault::Duplicate),
             (format!("log {w1}\n"), LineFault::Key(NoteError::KeyKind)),
             (

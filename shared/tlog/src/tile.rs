@@ -13,8 +13,14 @@ use crate::hash::Hash;
 /// How many hashes a full tile has, and how many entries a full bundle.
 pub const TILE_WIDTH: u16 = 256;
 
+/// How many bytes a hash takes in a tile.
+pub(crate) const HASH_BYTES: usize = 32;
+
 /// The longest entry a bundle can hold.
 pub const MAX_ENTRY_BYTES: usize = 65_535;
+
+/// The longest file of a log: a full bundle of the longest entries.
+pub const MAX_FILE_BYTES: usize = 256 * (2 + MAX_ENTRY_BYTES);
 
 /// Gives tiles and bundles that were fetched before.
 pub trait TileReader {
@@ -129,6 +135,12 @@ impl TilePath {
             width: TILE_WIDTH,
             ..self
         }
+    }
+
+    /// Returns the tile of another kind in the same place.
+    #[must_use]
+    pub(crate) const fn of_kind(self, kind: TileKind) -> Self {
+        Self { kind, ..self }
     }
 
     fn parse_loosely(text: &str) -> Option<Self> {
@@ -247,14 +259,15 @@ pub fn decode_bundle(bytes: &[u8]) -> Result<Vec<&[u8]>, TileError> {
     Ok(entries)
 }
 
-/// Reads the hashes of a tile; a partial tile that is gone is cut from the full one.
+/// Reads the hashes of a tile; a partial tile that is gone is cut from the full one. Either must have
+/// exactly as many as its path says.
 pub(crate) fn read_hashes(path: TilePath, tiles: &impl TileReader) -> Result<Vec<Hash>, TileError> {
-    let mut hashes = decode_hashes(read(path, tiles)?)?;
-    let width = usize::from(path.width());
-    if hashes.len() < width {
+    let (found, bytes) = read(path, tiles)?;
+    let mut hashes = decode_hashes(bytes)?;
+    if hashes.len() != usize::from(found.width()) {
         return Err(TileError::Length);
     }
-    hashes.truncate(width);
+    hashes.truncate(usize::from(path.width()));
     Ok(hashes)
 }
 
@@ -263,21 +276,21 @@ pub(crate) fn read_entries(
     path: TilePath,
     tiles: &impl TileReader,
 ) -> Result<Vec<&[u8]>, TileError> {
-    let mut entries = decode_bundle(read(path, tiles)?)?;
-    let width = usize::from(path.width());
-    if entries.len() < width {
+    let (found, bytes) = read(path, tiles)?;
+    let mut entries = decode_bundle(bytes)?;
+    if entries.len() != usize::from(found.width()) {
         return Err(TileError::Length);
     }
-    entries.truncate(width);
+    entries.truncate(usize::from(path.width()));
     Ok(entries)
 }
 
-fn read(path: TilePath, tiles: &impl TileReader) -> Result<&[u8], TileError> {
-    let exact = path.to_string();
-    tiles
-        .tile(&exact)
-        .or_else(|| tiles.tile(&path.full().to_string()))
-        .ok_or(TileError::Missing(exact))
+/// Returns a tile and its path, or the full one's in its place.
+fn read(path: TilePath, tiles: &impl TileReader) -> Result<(TilePath, &[u8]), TileError> {
+    [path, path.full()]
+        .into_iter()
+        .find_map(|path| Some((path, tiles.tile(&path.to_string())?)))
+        .ok_or_else(|| TileError::Missing(path.to_string()))
 }
 
 /// What can be wrong with a tile.

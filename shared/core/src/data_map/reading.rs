@@ -6,6 +6,7 @@ use std::fmt::Display;
 
 use super::problem::Problem;
 use super::yaml::{Entry, Mark, Node, Value, shown};
+use crate::receipt::words::PublicName;
 
 /// Collects problems while the tree is read.
 #[derive(Debug, Default)]
@@ -103,6 +104,19 @@ impl Reader {
             return Some(text);
         };
         self.wrong(field, problem);
+        None
+    }
+
+    /// Reads a name that receipts show.
+    pub(super) fn public_name(&mut self, field: &Field<'_>) -> Option<String> {
+        let text = self.text(field)?;
+        if PublicName::parse(&text).is_some() {
+            return Some(text);
+        }
+        self.wrong(
+            field,
+            "is longer than the 80 characters that fit into a receipt",
+        );
         None
     }
 

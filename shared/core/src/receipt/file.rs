@@ -15,7 +15,7 @@ use super::leaf::leaf_bytes;
 use super::policy::{Policy, PolicySigner, policy_text};
 use super::statement::Statement;
 use super::verify::verify;
-use super::words::Slug;
+use super::words::{Slug, is_log_name};
 
 /// The receipt file as parsed; nothing of it is verified yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,20 +81,34 @@ impl ReceiptFile {
     ///
     /// # Errors
     ///
-    /// [`FileError::TooLong`], [`FileError::Malformed`] if it is not a receipt file of a known version
-    /// with exactly the known keys, [`FileError::NotCanonical`] if it is written in another way.
+    /// [`FileError::Empty`], [`FileError::TooLong`], [`FileError::NotJson`], [`FileError::Version`] if it
+    /// is of a version that is not known here, [`FileError::Malformed`] if it has not exactly the known
+    /// keys, [`FileError::NotCanonical`] if it is written in another way.
     pub fn parse(bytes: &[u8]) -> Result<Self, FileError> {
+        if bytes.is_empty() {
+            return Err(FileError::Empty);
+        }
         if bytes.len() > MAX_FILE_BYTES {
             return Err(FileError::TooLong);
         }
-        let file: Self = serde_json::from_slice(bytes).map_err(|_| FileError::Malformed)?;
+        let file: Self = serde_json::from_slice(bytes).map_err(|_| Self::fault(bytes))?;
         if file.version != VERSION {
-            return Err(FileError::Malformed);
+            return Err(FileError::Version(file.version));
         }
         if file.to_canonical_bytes()? == bytes {
             Ok(file)
         } else {
             Err(FileError::NotCanonical)
+        }
+    }
+
+    /// Says why bytes are not a receipt file.
+    fn fault(bytes: &[u8]) -> FileError {
+        match serde_json::from_slice(bytes) {
+            Ok(AnyVersion { version }) if version != VERSION => FileError::Version(version),
+            Ok(_) => FileError::Malformed,
+            Err(error) if error.is_data() => FileError::Malformed,
+            Err(_) => FileError::NotJson,
         }
     }
 
@@ -124,8 +138,7 @@ pub(super) fn embedded_policy(
     witnesses: &[VerifierKey],
     signer: &ReceiptKey,
 ) -> Option<String> {
-    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"._:/-".contains(&b);
-    if !log.name().bytes().all(is_plain) {
+    if !is_log_name(log.name()) {
         return None;
     }
     let signer = PolicySigner {
@@ -135,21 +148,40 @@ pub(super) fn embedded_policy(
     policy_text(log, witnesses, &[signer]).ok()
 }
 
-/// Why a file was not built or parsed.
+/// What a receipt of any version has.
+#[derive(Deserialize)]
+struct AnyVersion {
+    version: u64,
+}
+
+/// Why a file was not built or parsed; in words that say what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {
-    /// Not a receipt file of a known version with exactly the known keys.
-    #[error("not a receipt file of version 1 with exactly its keys")]
+    /// No bytes at all.
+    #[error("the file is empty: fetch it again")]
+    Empty,
+    /// JSON, but not with exactly the keys of a receipt file.
+    #[error("this is not a receipt file: it has not exactly the members of one")]
     Malformed,
     /// Written in another way than the canonical one.
-    #[error("the receipt file is not canonical JSON")]
+    #[error(
+        "the file was saved again, with other line ends, blanks or order: fetch it again, unchanged"
+    )]
     NotCanonical,
+    /// Not JSON, or only its beginning.
+    #[error("the file is not JSON: it is no receipt, or was cut off: fetch it again")]
+    NotJson,
     /// The parts do not make a receipt that verifies; the first check that failed.
     #[error("the parts do not make a receipt that verifies: {0}")]
     Refused(String),
     /// Too long.
-    #[error("the receipt file is longer than {MAX_FILE_BYTES} bytes")]
+    #[error("the file is longer than a receipt can be ({MAX_FILE_BYTES} bytes)")]
     TooLong,
+    /// Of another version.
+    #[error(
+        "this is a receipt of version {0}, and only version {VERSION} is known here: get a newer dsr"
+    )]
+    Version(u64),
 }
 
 /// The media type of a receipt file.

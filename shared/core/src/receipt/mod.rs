@@ -21,9 +21,11 @@ pub use self::leaf::leaf_bytes;
 pub use self::policy::{Policy, PolicyError, PolicySigner, policy_text};
 pub use self::statement::{
     About, Acceptance, AcceptanceLeaf, AttestedLine, BlockedLine, Check, CheckMethod, Checkpoint,
-    Controller, ControllerRole, DataMap, Disclosure, Exempt, Handler, Kind, Manifest, ManifestLine,
-    Receipt, Residual, ResidualKind, Statement, StatementError, StoreLine, VersionedName,
-    open_root,
+    Controller, ControllerRole, DataMap, Disclosure, Exempt, Handler, Kind, MAX_NUMBER, Manifest,
+    ManifestLine, Receipt, Residual, ResidualKind, Statement, StatementError, StoreLine,
+    VersionedName, open_root,
 };
-pub use self::verify::{CheckLine, CheckName, CheckVerdict, Report, Summary, verify};
-pub use self::words::{Code, Day, Minute, Nonce, PublicName, Slug};
+pub use self::verify::{
+    CheckLine, CheckName, CheckVerdict, Report, Summary, Trust, verify, verify_embedded,
+};
+pub use self::words::{Code, Day, Minute, Nonce, PublicName, Slug, is_log_name};

@@ -38,12 +38,18 @@ impl Policy {
         let log_policy = tlog::Policy::parse(text)?;
         let mut signers: Vec<PolicySigner> = Vec::new();
         for comment in log_policy.comments() {
-            let words: Vec<&str> = comment.trim_start_matches('#').split_whitespace().collect();
-            let signer = match words.as_slice() {
-                [SIGNER, name, ALGORITHM, key] => parse_signer(name, key)?,
-                [SIGNER, ..] => return Err(PolicyError::Signer),
-                _ => continue,
+            let Some(line) = comment.strip_prefix('#') else {
+                continue;
             };
+            let line = line.trim_start_matches(BLANKS);
+            if !line.starts_with(SIGNER) {
+                continue;
+            }
+            let words: Vec<&str> = line.split(BLANKS).filter(|word| !word.is_empty()).collect();
+            let [SIGNER, name, ALGORITHM, key] = words.as_slice() else {
+                return Err(PolicyError::Signer);
+            };
+            let signer = parse_signer(name, key)?;
             if signers
                 .iter()
                 .any(|s| s.name == signer.name || s.key == signer.key)
@@ -125,6 +131,7 @@ fn parse_signer(name: &str, key: &str) -> Result<PolicySigner, PolicyError> {
     Ok(PolicySigner { name, key })
 }
 
+const BLANKS: [char; 2] = [' ', '\t'];
 const SIGNER: &str = "quittance-signer";
 const ALGORITHM: &str = "ecdsa-p256";
 const WITNESSES: &str = "witnesses";
@@ -188,11 +195,29 @@ mod tests {
             line.replace(" M", " N").replace("receipts", "other"),
             format!("{line} more").replace("receipts", "other"),
             "# quittance-signer".to_owned(),
+            "#quittance-signers".to_owned(),
+            line.replace("signer receipts", "signer\u{a0}other"),
+            line.replace("receipts ", "other\u{3000}"),
+            line.replace("receipts ", "other\u{2003}"),
         ] {
             let text = format!("{text}{bad}\n");
             assert_eq!(Policy::parse(&text), Err(PolicyError::Signer), "{bad}");
         }
         assert!(Policy::parse(&format!("{text}# any other comment\n")).is_ok());
+        // Exactly one `#`, and blanks are spaces and tabs: everything else is a comment like any other.
+        for ignored in ["##", "# #", "#\u{a0}"] {
+            let other = text.replace("# quittance", &format!("{ignored} quittance"));
+            assert_eq!(Policy::parse(&other).unwrap().signers(), [], "{ignored}");
+        }
+        for accepted in ["#", " \t#\t \t"] {
+            let other = text.replace("# quittance", &format!("{accepted}quittance"));
+            let other = other.replace("receipts ecdsa", "receipts \t ecdsa");
+            assert_eq!(
+                Policy::parse(&other).unwrap().signers().len(),
+                1,
+                "{accepted}"
+            );
+        }
         let wrong = key("example.com/w", KeyKind::CosignatureV1);
         assert!(policy_text(&wrong, &[], &[good]).is_err());
     }

@@ -6,6 +6,7 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 mod predicate;
 
@@ -15,7 +16,8 @@ pub use self::predicate::{
     Receipt, Residual, ResidualKind, StoreLine, VersionedName, open_root,
 };
 use crate::digest::{Digest, Tag};
-use crate::id::RequestId;
+use crate::id::{LeafId, RequestId};
+use crate::receipt::words::is_log_name;
 
 /// A statement of any kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +26,7 @@ pub enum Statement {
     Acceptance(About, Acceptance),
     /// What became of it.
     Receipt(About, Receipt),
-    /// A correction; [`Receipt::supersedes`] names the leaf it corrects.
+    /// A correction; [`Receipt::amendment`] counts it, [`Receipt::supersedes`] names the leaf it corrects.
     Amendment(About, Receipt),
     /// A day's account of all acceptances.
     Manifest(Manifest),
@@ -44,7 +46,7 @@ impl Statement {
             }
             Self::Manifest(manifest) => encode(self, manifest.subject(), manifest),
         }?;
-        // Numbers above 2^53 − 1 would be rounded on the way: what is read back must be the same.
+        // Whatever cannot be read back must not be signed.
         match Self::decode(&bytes) {
             Some(again) if again == *self => Ok(bytes),
             Some(_) | None => Err(StatementError::Inconsistent),
@@ -86,22 +88,34 @@ impl Statement {
         }
     }
 
-    /// Returns the name of the receipt file: the request's reference, or the manifest's day.
-    pub fn file_name(&self) -> String {
+    /// Returns the leaf that states it; none for a manifest.
+    pub fn leaf(&self) -> Option<LeafId> {
         match self {
-            Self::Acceptance(about, _) => {
-                format!("{}.acceptance.receipt.json", about.request.reference())
+            Self::Acceptance(about, _) => Some(LeafId::Acceptance(about.request)),
+            Self::Receipt(about, _) => Some(LeafId::Outcome(about.request)),
+            Self::Amendment(about, says) => {
+                says.amendment.map(|n| LeafId::Amendment(about.request, n))
             }
-            Self::Receipt(about, _) => format!("{}.receipt.json", about.request.reference()),
-            Self::Amendment(about, _) => {
-                format!("{}.amendment.receipt.json", about.request.reference())
-            }
-            Self::Manifest(manifest) => format!("manifest-{}.receipt.json", manifest.day),
+            Self::Manifest(_) => None,
+        }
+    }
+
+    /// Returns the name of the receipt file: its leaf's, or the manifest's day.
+    pub fn file_name(&self) -> String {
+        match (self, self.leaf()) {
+            (_, Some(leaf)) => leaf.file_name(),
+            (Self::Manifest(manifest), None) => format!("manifest-{}.receipt.json", manifest.day),
+            // An amendment without a number: it is neither written nor read.
+            (Self::Acceptance(..) | Self::Receipt(..) | Self::Amendment(..), None) => String::new(),
         }
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         let Head { predicate_type } = serde_json::from_slice(bytes).ok()?;
+        let value = serde_json::from_slice(bytes).ok()?;
+        if !is_exact(&value) {
+            return None;
+        }
         let kind = Kind::ALL
             .into_iter()
             .find(|kind| kind.predicate_type() == predicate_type)?;
@@ -113,22 +127,20 @@ impl Statement {
             Kind::Receipt => {
                 let (subject, predicate): (_, Receipt) = decode_as(bytes)?;
                 let about = About::parse(&subject)?;
-                predicate
-                    .supersedes
-                    .is_none()
-                    .then_some(Self::Receipt(about, predicate))
+                let is_first = predicate.supersedes.is_none() && predicate.amendment.is_none();
+                is_first.then_some(Self::Receipt(about, predicate))
             }
             Kind::Amendment => {
                 let (subject, predicate): (_, Receipt) = decode_as(bytes)?;
                 let about = About::parse(&subject)?;
-                predicate
-                    .supersedes
-                    .is_some()
-                    .then_some(Self::Amendment(about, predicate))
+                let is_later =
+                    predicate.supersedes.is_some() && predicate.amendment.is_some_and(|n| n > 0);
+                is_later.then_some(Self::Amendment(about, predicate))
             }
             Kind::Manifest => {
                 let (subject, manifest): (_, Manifest) = decode_as(bytes)?;
-                (manifest.subject() == subject).then_some(Self::Manifest(manifest))
+                let is_right = manifest.subject() == subject && is_log_name(&manifest.log);
+                is_right.then_some(Self::Manifest(manifest))
             }
         }
     }
@@ -269,12 +281,24 @@ fn decode_as<P: DeserializeOwned>(bytes: &[u8]) -> Option<(Subject, P)> {
     (frame.statement_type == STATEMENT_TYPE).then_some((subject, frame.predicate))
 }
 
+/// Whether every number is one that all readers of JSON hold exactly.
+fn is_exact(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.as_u64().is_some_and(|n| n <= MAX_NUMBER),
+        Value::Array(values) => values.iter().all(is_exact),
+        Value::Object(members) => members.values().all(is_exact),
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
+    }
+}
+
 fn canonical(value: &impl Serialize) -> Result<Vec<u8>, StatementError> {
     serde_json_canonicalizer::to_vec(value).map_err(|_| StatementError::Inconsistent)
 }
 
 /// The in-toto statement type.
 pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
+/// The largest number in a receipt, 2^53 − 1: beyond it, JSON readers differ.
+pub const MAX_NUMBER: u64 = (1 << 53) - 1;
 const REQUEST: &str = "dsr-request:";
 const LOG: &str = "dsr-log:";
 

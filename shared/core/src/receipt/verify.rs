@@ -1,37 +1,69 @@
 //! Verifying a receipt file against a policy, offline, check by check.
 //!
-//! Every check has a name that never changes and says in one line what was found. A receipt counts
-//! only if all of them pass; one that could not be made because an earlier one failed is *not run*.
-//! Nothing here panics, whatever the bytes.
-
-use std::collections::BTreeMap;
+//! Every check has a name that never changes and says in one line what was found and, where somebody
+//! can do something about it, what. A receipt counts only if all of them pass; one that could not be
+//! made because an earlier one failed is *not run*. Nothing here panics, whatever the bytes.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use quittance_tlog::{Opened, TlogProof, VerifierKey, leaf_hash};
-use serde::Serialize;
+use quittance_tlog::{NoteError, Opened, PolicyError, TlogProof, VerifierKey, leaf_hash};
 
 use super::commands::verify_commands;
 use super::dsse::{OpenedEnvelope, ReceiptKey, pae};
 use super::file::{ReceiptFile, embedded_policy};
 use super::leaf::entry_bytes;
 use super::policy::Policy;
-use super::statement::{Kind, Statement};
-use super::words::Minute;
-use crate::request::{Outcome, Right};
+use super::statement::{MAX_NUMBER, Statement};
+use super::words::is_log_name;
+use crate::digest::Digest;
+
+mod report;
+
+use self::report::Checks;
+pub use self::report::{CheckLine, CheckName, CheckVerdict, Report, Summary, Trust};
 
 /// Verifies the bytes of a receipt file against a policy that the caller trusts.
 pub fn verify(bytes: &[u8], policy: &Policy) -> Report {
-    let mut run = Run {
-        checks: Vec::new(),
-        policy,
-    };
+    match ReceiptFile::parse(bytes) {
+        Ok(file) => check(&file, policy, Trust::Policy),
+        Err(error) => refused(error.to_string(), Trust::Policy),
+    }
+}
+
+/// Verifies the bytes of a receipt file against the keys inside it: that shows whether the file agrees
+/// with itself, and not whose it is.
+pub fn verify_embedded(bytes: &[u8]) -> Report {
     let file = match ReceiptFile::parse(bytes) {
         Ok(file) => file,
-        Err(error) => {
-            run.add(CheckName::Canonical, Err(error.to_string()));
-            return run.finish(None);
-        }
+        Err(error) => return refused(error.to_string(), Trust::Embedded),
+    };
+    match file.embedded_policy() {
+        Ok(policy) => check(&file, &policy, Trust::Embedded),
+        Err(_) => refused("the file holds no usable keys".to_owned(), Trust::Embedded),
+    }
+}
+
+/// Whether this could be the name of a receipt's log; anything else is not worth showing.
+fn shown(name: &str) -> &str {
+    if is_log_name(name) {
+        name
+    } else {
+        "another log"
+    }
+}
+
+/// A report about a file that could not be read.
+fn refused(why: String, trust: Trust) -> Report {
+    let mut checks = Checks::default();
+    checks.add(CheckName::Canonical, Err(why));
+    checks.finish(trust, None)
+}
+
+fn check(file: &ReceiptFile, policy: &Policy, trust: Trust) -> Report {
+    let mut run = Run {
+        checks: Checks::default(),
+        policy,
+        trust,
     };
     run.passed(
         CheckName::Canonical,
@@ -40,12 +72,12 @@ pub fn verify(bytes: &[u8], policy: &Policy) -> Report {
     let opened = file.dsse.opened().ok();
     let statement = run.statement(opened.as_ref());
     let signer = run.signature(opened.as_ref());
-    let is_leaf_right = run.leaf(&file, opened.as_ref(), signer);
-    let proof = run.inclusion(&file, is_leaf_right);
+    let is_leaf_right = run.leaf(file, opened.as_ref(), signer);
+    let proof = run.inclusion(file, is_leaf_right);
     let checkpoint = run.checkpoint(proof.as_ref());
     run.quorum(checkpoint.as_ref());
-    run.embedded_keys(&file, signer, proof.as_ref(), checkpoint.as_ref());
-    run.commands(&file, statement.as_ref());
+    run.embedded_keys(file, signer, proof.as_ref(), checkpoint.as_ref());
+    run.commands(file, statement.as_ref());
     run.acceptance(statement.as_ref(), proof.as_ref(), checkpoint.as_ref());
     let summary = match (statement, proof, checkpoint) {
         (Some(statement), Some(proof), Some(checkpoint)) => {
@@ -53,191 +85,14 @@ pub fn verify(bytes: &[u8], policy: &Policy) -> Report {
         }
         _ => None,
     };
-    run.finish(summary)
+    run.checks.finish(trust, summary)
 }
 
-/// What verifying found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Report {
-    /// Whether every check passed.
-    pub ok: bool,
-    /// The checks, always all of them, in this order.
-    pub checks: Vec<CheckLine>,
-    /// What the receipt says; only if every check passed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub summary: Option<Summary>,
-}
-
-impl Report {
-    /// Returns the first check that failed.
-    pub fn failed(&self) -> Option<&CheckLine> {
-        self.checks
-            .iter()
-            .find(|check| check.verdict == CheckVerdict::Failed)
-    }
-}
-
-/// One check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct CheckLine {
-    /// Which.
-    pub name: CheckName,
-    /// What came of it.
-    pub verdict: CheckVerdict,
-    /// One line for people.
-    pub explanation: String,
-}
-
-/// The checks, in the order in which they are made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CheckName {
-    /// The file is canonical JSON with exactly the known keys.
-    Canonical,
-    /// The payload is a canonical statement of a known type.
-    Statement,
-    /// A signer of the policy signed it.
-    Signature,
-    /// The log entry is the one of this statement, signature and key.
-    Leaf,
-    /// The entry is in the tree of the checkpoint.
-    Inclusion,
-    /// A log of the policy signed the checkpoint.
-    Checkpoint,
-    /// Enough witnesses of the policy cosigned it.
-    Policy,
-    /// The keys and policy inside the file are those of its signatures.
-    EmbeddedKeys,
-    /// The commands inside the file are the known ones.
-    Commands,
-    /// The link back to the acceptance is possible.
-    Acceptance,
-}
-
-impl CheckName {
-    /// All checks, in order.
-    pub const ALL: [Self; 10] = [
-        Self::Canonical,
-        Self::Statement,
-        Self::Signature,
-        Self::Leaf,
-        Self::Inclusion,
-        Self::Checkpoint,
-        Self::Policy,
-        Self::EmbeddedKeys,
-        Self::Commands,
-        Self::Acceptance,
-    ];
-
-    /// Returns the stable name.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Canonical => "canonical",
-            Self::Statement => "statement",
-            Self::Signature => "signature",
-            Self::Leaf => "leaf",
-            Self::Inclusion => "inclusion",
-            Self::Checkpoint => "checkpoint",
-            Self::Policy => "policy",
-            Self::EmbeddedKeys => "embedded_keys",
-            Self::Commands => "commands",
-            Self::Acceptance => "acceptance",
-        }
-    }
-}
-
-/// What came of a check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CheckVerdict {
-    /// It passed.
-    Ok,
-    /// It did not pass.
-    Failed,
-    /// It could not be made, because an earlier one failed.
-    NotRun,
-}
-
-/// What a receipt says, for display.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Summary {
-    /// The kind of statement.
-    pub kind: Kind,
-    /// The request's reference; none for a manifest.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reference: Option<String>,
-    /// Who answers for the data.
-    pub controller: String,
-    /// What was asked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub right: Option<Right>,
-    /// How it ended.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<Outcome>,
-    /// When it was accepted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub accepted_at: Option<Minute>,
-    /// When an answer was due, extension included.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub due_at: Option<Minute>,
-    /// When the person was answered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub responded_at: Option<Minute>,
-    /// The log's name.
-    pub log: String,
-    /// The entry's index in the log.
-    pub leaf_index: u64,
-    /// How many entries the log had.
-    pub tree_size: u64,
-    /// The witnesses that cosigned, by the policy's names, and when (seconds since 1970).
-    pub witnesses: BTreeMap<String, u64>,
-    /// Everything the statement says.
-    #[serde(skip)]
-    pub statement: Statement,
-}
-
-impl Summary {
-    fn of(statement: Statement, proof: &TlogProof, opened: Opened) -> Self {
-        let mut summary = Self {
-            kind: statement.kind(),
-            reference: statement.request().map(|id| id.reference().to_string()),
-            controller: String::new(),
-            right: None,
-            outcome: None,
-            accepted_at: None,
-            due_at: None,
-            responded_at: None,
-            log: opened.log.name().to_owned(),
-            leaf_index: proof.index,
-            tree_size: opened.checkpoint.size(),
-            witnesses: opened.cosigned,
-            statement: statement.clone(),
-        };
-        match statement {
-            Statement::Acceptance(_, says) => {
-                summary.controller = says.controller.name.to_string();
-                summary.right = Some(says.right);
-                summary.accepted_at = Some(says.accepted_at);
-                summary.due_at = Some(says.due_at);
-            }
-            Statement::Receipt(_, says) | Statement::Amendment(_, says) => {
-                summary.controller = says.controller.name.to_string();
-                summary.right = Some(says.right);
-                summary.outcome = Some(says.outcome);
-                summary.accepted_at = Some(says.accepted_at);
-                summary.due_at = Some(says.extended_to.unwrap_or(says.due_at));
-                summary.responded_at = Some(says.responded_at);
-            }
-            Statement::Manifest(says) => summary.controller = says.controller.name.to_string(),
-        }
-        summary
-    }
-}
-
-/// The checks made so far.
+/// The checks of one file.
 struct Run<'p> {
-    checks: Vec<CheckLine>,
+    checks: Checks,
     policy: &'p Policy,
+    trust: Trust,
 }
 
 impl<'p> Run<'p> {
@@ -268,15 +123,16 @@ impl<'p> Run<'p> {
             return None;
         };
         let Some(signer) = self.policy.signer(opened.keyid) else {
-            self.failed(
-                CheckName::Signature,
-                "no signer of the policy has this key id",
-            );
+            let found = self.stranger(opened.keyid);
+            self.add(CheckName::Signature, Err(found));
             return None;
         };
         match signer.key.verify(&pae(&opened.payload), &opened.signature) {
             Ok(()) => {
-                let found = format!("signed by the policy's signer {}", signer.name);
+                let found = match self.trust {
+                    Trust::Policy => format!("signed by the policy's signer {}", signer.name),
+                    Trust::Embedded => "signed by the file's own key".to_owned(),
+                };
                 self.add(CheckName::Signature, Ok(found));
                 Some(&signer.key)
             }
@@ -284,6 +140,20 @@ impl<'p> Run<'p> {
                 self.add(CheckName::Signature, Err(error.to_string()));
                 None
             }
+        }
+    }
+
+    /// What to say of a key id that no signer has.
+    fn stranger(&self, keyid: &str) -> String {
+        if Digest::parse(keyid).is_none() {
+            return "the key id is not 64 hex digits".to_owned();
+        }
+        match self.trust {
+            Trust::Policy => format!(
+                "no signer of the policy has the key id {keyid}: is this the policy of the \
+                 receipt's controller?"
+            ),
+            Trust::Embedded => "the file's own key is not the one that it names".to_owned(),
         }
     }
 
@@ -311,12 +181,13 @@ impl<'p> Run<'p> {
     }
 
     fn inclusion(&mut self, file: &ReceiptFile, is_leaf_right: bool) -> Option<TlogProof> {
-        let Ok(proof) = TlogProof::parse(&file.tlog_proof) else {
-            self.failed(
-                CheckName::Inclusion,
-                "not a proof of the format c2sp.org/tlog-proof@v1",
-            );
-            return None;
+        let proof = match TlogProof::parse(&file.tlog_proof) {
+            Ok(proof) => proof,
+            Err(error) => {
+                let found = format!("not a proof of the format c2sp.org/tlog-proof@v1: {error}");
+                self.add(CheckName::Inclusion, Err(found));
+                return None;
+            }
         };
         if proof.extra.is_some() || proof.to_string() != file.tlog_proof {
             self.failed(
@@ -331,6 +202,14 @@ impl<'p> Run<'p> {
         }
         let leaf = STANDARD.decode(&file.leaf).unwrap_or_default();
         match proof.verify_inclusion(&leaf_hash(&leaf)) {
+            // The index is below the size.
+            Ok(checkpoint) if checkpoint.size() > MAX_NUMBER => {
+                self.failed(
+                    CheckName::Inclusion,
+                    "the proof has a number above 2^53 - 1",
+                );
+                return None;
+            }
             Ok(checkpoint) => {
                 let found = format!("entry {} of {}", proof.index, checkpoint.size());
                 self.add(CheckName::Inclusion, Ok(found));
@@ -347,14 +226,42 @@ impl<'p> Run<'p> {
         };
         match self.policy.log_policy().open(&proof.checkpoint) {
             Ok(opened) => {
-                let found = format!("signed by the policy's log {}", opened.log.name());
+                let name = shown(opened.log.name());
+                let found = match self.trust {
+                    Trust::Policy => format!("signed by the policy's log {name}"),
+                    Trust::Embedded => format!("signed by the file's own key for the log {name}"),
+                };
                 self.add(CheckName::Checkpoint, Ok(found));
                 Some(opened)
+            }
+            Err(PolicyError::Note(NoteError::NoKnownSignature)) => {
+                let found = self.other_log(proof);
+                self.add(CheckName::Checkpoint, Err(found));
+                None
             }
             Err(error) => {
                 self.add(CheckName::Checkpoint, Err(error.to_string()));
                 None
             }
+        }
+    }
+
+    /// What to say of a checkpoint that no log of the policy signed.
+    fn other_log(&self, proof: &TlogProof) -> String {
+        let origin = proof.checkpoint.text().lines().next().unwrap_or_default();
+        let logs = self.policy.log_policy().logs();
+        let names: Vec<&str> = logs.iter().map(VerifierKey::name).map(shown).collect();
+        if names.is_empty() {
+            "the policy names no log".to_owned()
+        } else if names.contains(&origin) {
+            format!("the checkpoint is not signed with the policy's key of the log {origin}")
+        } else {
+            format!(
+                "the receipt is of the log {}, the policy of {}: take the policy of the \
+                 receipt's controller",
+                shown(origin),
+                names.join(", ")
+            )
         }
     }
 
@@ -364,9 +271,13 @@ impl<'p> Run<'p> {
             return;
         };
         if self.policy.log_policy().is_quorum(opened) {
-            let found = match opened.cosigned.len() {
-                0 => "the policy asks for no witness".to_owned(),
-                n => format!("cosigned by {n} of the policy's witnesses, as it asks"),
+            let found = match (self.trust, opened.cosigned.len()) {
+                (Trust::Policy, 0) => "the policy asks for no witness".to_owned(),
+                (Trust::Policy, n) => {
+                    format!("cosigned by {n} of the policy's witnesses, as it asks")
+                }
+                (Trust::Embedded, 0) => "the file names no witness".to_owned(),
+                (Trust::Embedded, n) => format!("cosigned by {n} keys that the file itself names"),
             };
             self.add(CheckName::Policy, Ok(found));
         } else {
@@ -463,39 +374,11 @@ impl<'p> Run<'p> {
     }
 
     fn add(&mut self, name: CheckName, found: Result<String, String>) {
-        let (verdict, explanation) = match found {
-            Ok(explanation) => (CheckVerdict::Ok, explanation),
-            Err(explanation) => (CheckVerdict::Failed, explanation),
-        };
-        self.checks.push(CheckLine {
-            name,
-            verdict,
-            explanation,
-        });
+        self.checks.add(name, found);
     }
 
     fn not_run(&mut self, name: CheckName) {
-        let explanation = "not run, because an earlier check failed".to_owned();
-        self.checks.push(CheckLine {
-            name,
-            verdict: CheckVerdict::NotRun,
-            explanation,
-        });
-    }
-
-    fn finish(mut self, summary: Option<Summary>) -> Report {
-        for name in CheckName::ALL.into_iter().skip(self.checks.len()) {
-            self.not_run(name);
-        }
-        let ok = self
-            .checks
-            .iter()
-            .all(|check| check.verdict == CheckVerdict::Ok);
-        Report {
-            ok,
-            checks: self.checks,
-            summary: summary.filter(|_| ok),
-        }
+        self.checks.not_run(name);
     }
 }
 

@@ -89,6 +89,13 @@ checked_text!(
     "a public name is 1 to 80 characters without control characters"
 );
 
+/// Whether a log may have this name: 1 to 128 of `A-Z a-z 0-9 . _ : / -`. It stands in checkpoints, in
+/// keys, in policies and in shell commands, and must be the same text in all of them.
+pub fn is_log_name(text: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"._:/-".contains(&b);
+    (1..=128).contains(&text.len()) && text.bytes().all(is_plain)
+}
+
 /// A time cut to the minute, `2026-11-23T20:47Z` in text: 17 characters, UTC, years 0000 to 9999.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -251,6 +258,15 @@ mod tests {
     }
 
     #[test]
+    fn minutes_and_days_reach_as_far_as_the_document_says() {
+        for good in ["0000-01-01T00:00Z", "9999-12-30T22:00Z"] {
+            assert!(Minute::parse(good).is_some(), "{good}");
+        }
+        assert_eq!(Minute::parse("9999-12-30T22:01Z"), None);
+        assert!(Day::parse("0000-01-01").is_some() && Day::parse("9999-12-31").is_some());
+    }
+
+    #[test]
     fn a_day_has_one_spelling() {
         let time: Timestamp = "2026-11-23T23:59:59Z".parse().unwrap();
         assert_eq!(Day::parse("2026-11-23"), Some(Day::of(time)));
@@ -262,6 +278,32 @@ mod tests {
             "+002026-11-23",
         ] {
             assert_eq!(Day::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_log_has_a_plain_name() {
+        for good in [
+            "a",
+            "log.example.com/dsr",
+            "LOG:8017/a-b_c",
+            &"a".repeat(128),
+        ] {
+            assert!(is_log_name(good), "{good}");
+        }
+        for bad in [
+            "",
+            "a b",
+            "a+b",
+            "log~x",
+            "münchen",
+            "a%20b",
+            "a,b",
+            "a'b",
+            "a\nb",
+            &"a".repeat(129),
+        ] {
+            assert!(!is_log_name(bad), "{bad}");
         }
     }
 

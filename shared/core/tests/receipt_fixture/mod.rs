@@ -6,10 +6,10 @@ use p256::pkcs8::EncodePublicKey as _;
 use quittance_core::digest::{Digest, HmacKey};
 use quittance_core::id::RequestId;
 use quittance_core::receipt::{
-    About, Acceptance, AcceptanceLeaf, BlockedLine, Check, CheckMethod, Checkpoint, Code,
-    Controller, ControllerRole, DataMap, Envelope, Exempt, Handler, Minute, Nonce, PolicySigner,
-    PublicName, Receipt, ReceiptFile, ReceiptKey, Residual, ResidualKind, Slug, Statement,
-    StoreLine, VersionedName, leaf_bytes, pae, policy_text,
+    About, Acceptance, AcceptanceLeaf, AttestedLine, BlockedLine, Check, CheckMethod, Checkpoint,
+    Code, Controller, ControllerRole, DataMap, Envelope, Exempt, Handler, Minute, Nonce,
+    PolicySigner, PublicName, Receipt, ReceiptFile, ReceiptKey, Residual, ResidualKind, Slug,
+    Statement, StoreLine, VersionedName, leaf_bytes, pae, policy_text,
 };
 use quittance_core::request::{Outcome, Right};
 use quittance_tlog::{
@@ -161,6 +161,7 @@ pub fn outcome(acceptance: AcceptanceLeaf) -> Receipt {
         stores: vec![customers(), orders()],
         disclosure: None,
         handler: handler(),
+        amendment: None,
         supersedes: None,
     }
 }
@@ -199,6 +200,53 @@ fn orders() -> StoreLine {
             until: None,
         }],
         ..empty_line("Bestellungen für Geräte")
+    }
+}
+
+/// A line with the longest of everything that the engine can put there, and more.
+pub fn longest_store() -> StoreLine {
+    let large = quittance_core::receipt::MAX_NUMBER;
+    let code = Code::parse(&"c".repeat(64)).unwrap();
+    let until = Some(minute("2037-01-01T00:00Z"));
+    let exempt = Exempt {
+        reason: code.clone(),
+        count: large,
+        until,
+    };
+    let blocked = BlockedLine {
+        reason: code,
+        until,
+    };
+    let residual = Residual {
+        what: ResidualKind::Noncurrent,
+        until,
+    };
+    StoreLine {
+        store: PublicName::parse(&"\u{10348}".repeat(80)).unwrap(),
+        before: Some(large),
+        after: Some(large),
+        matched: large,
+        shared: large,
+        deleted: large,
+        redacted: large,
+        exported: large,
+        flagged: large,
+        exempt: vec![exempt; 4],
+        blocked: vec![blocked; 4],
+        attested: Some(AttestedLine {
+            statement: about().commitment,
+            at: minute("2026-11-23T20:46Z"),
+        }),
+        evidence_root: Some(Digest::of(b"evidence")),
+        evidence_count: large,
+        check: Some(Check {
+            method: CheckMethod::ListVersions,
+            as_of: minute("2026-11-23T20:40Z"),
+            at: minute("2026-11-23T20:46Z"),
+            residual_matches: large,
+            arrived_since: large,
+        }),
+        residuals: vec![residual; 8],
     }
 }
 

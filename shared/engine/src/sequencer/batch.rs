@@ -9,19 +9,21 @@ use std::collections::BTreeSet;
 use futures::FutureExt as _;
 use quittance_core::digest::Digest;
 use quittance_core::fault::Fault;
-use quittance_core::id::LeafId;
-use quittance_core::receipt::{Envelope, Kind, Statement, leaf_bytes, pae};
+use quittance_core::receipt::{Envelope, Statement, leaf_bytes, pae};
 use quittance_tlog::{TlogProof, leaf_hash};
 
 use super::keys::Keys;
 use super::{Refused, Sequencer, digest, paths};
-use crate::ledger::{Item, Key, Leaf, Listing, OutboxRow, Sequenced, Stored, Version, Write};
+use crate::ledger::{
+    Bookmark, Item, Key, Leaf, Listing, OutboxRow, Sequenced, Stored, Version, Write,
+};
 
 /// What goes into the log next.
 pub(super) struct Batch {
     pub(super) entries: Vec<Entry>,
     pub(super) refused: Vec<Refused>,
-    pub(super) more: bool,
+    /// Where the outbox goes on.
+    pub(super) next: Option<Bookmark>,
 }
 
 /// One entry of the log to be.
@@ -48,20 +50,20 @@ enum Signed {
 
 impl Sequencer {
     /// Reads and signs a batch. Rows that cannot be sequenced stay, and do not stop others.
-    pub(super) async fn batch(&self, keys: &Keys) -> Result<Batch, Fault> {
+    pub(super) async fn batch(&self, keys: &Keys, from: Option<&Bookmark>) -> Result<Batch, Fault> {
         let mut batch = Batch {
             entries: Vec::new(),
             refused: Vec::new(),
-            more: false,
+            next: from.cloned(),
         };
         let mut seen = BTreeSet::new();
-        let mut bookmark = None;
-        // Refused rows stay at the front of the outbox: look behind them, but not for ever.
+        // Refused rows stay at the front of the outbox: look behind them, but not for ever; the next run
+        // goes on from there.
         for _ in 0..PAGES {
             let room = self.config.batch.saturating_sub(batch.entries.len()).max(1);
             let page = self
                 .ledger
-                .list(&Listing::Outbox, bookmark.as_ref(), room)
+                .list(&Listing::Outbox, batch.next.as_ref(), room)
                 .await?;
             let rows = page
                 .items
@@ -85,12 +87,11 @@ impl Sequencer {
                 .collect();
             let looked = self.all(looks).await?;
             self.sort(looked, &mut batch).await?;
-            bookmark = page.next;
-            if bookmark.is_none() || batch.entries.len() >= self.config.batch {
+            batch.next = page.next;
+            if batch.next.is_none() || batch.entries.len() >= self.config.batch {
                 break;
             }
         }
-        batch.more = bookmark.is_some();
         Ok(batch)
     }
 
@@ -235,12 +236,7 @@ fn is_about(statement: &[u8], row: &OutboxRow) -> Result<(), &'static str> {
     let Ok(statement) = Statement::parse(statement) else {
         return Err("its statement cannot be read");
     };
-    let kind = match row.leaf {
-        LeafId::Acceptance(_) => Kind::Acceptance,
-        LeafId::Outcome(_) => Kind::Receipt,
-        LeafId::Amendment(..) => Kind::Amendment,
-    };
-    if statement.kind() == kind && statement.request() == Some(row.leaf.request()) {
+    if statement.leaf() == Some(row.leaf) {
         Ok(())
     } else {
         Err("its statement is another leaf's")

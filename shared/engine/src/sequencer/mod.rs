@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, try_join_all};
+use jiff::Timestamp;
 use quittance_core::digest::Digest;
 use quittance_core::fault::Fault;
 use quittance_core::id::LeafId;
@@ -24,7 +25,8 @@ use quittance_tlog::{Checkpoint, Hash, RightEdge, integrate, right_edge_paths};
 
 use self::batch::Entry;
 use self::keys::Keys;
-use crate::ports::{Evidence, Head, HeadLock, Kept, Ledger, Queues, Signer, TileStore};
+use crate::ledger::Bookmark;
+use crate::ports::{Clock, Evidence, Head, HeadLock, Kept, Ledger, Queues, Signer, TileStore};
 
 pub use self::bundle::{Bundle, Placed};
 
@@ -76,8 +78,8 @@ pub struct Progress {
     pub sequenced: u64,
     /// How many leaves the log has.
     pub size: u64,
-    /// Whether there was more than one batch holds: run again.
-    pub more: bool,
+    /// Where in the outbox to go on, if there was more than one batch holds.
+    pub next: Option<Bookmark>,
     /// Statements that cannot go on as they are. Nothing is lost: they stay where they are, and
     /// others go on; but somebody must look.
     pub refused: Vec<Refused>,
@@ -105,14 +107,42 @@ struct Tree {
 }
 
 impl Sequencer {
+    /// Goes through the outbox once, batch by batch, or until the time is out. Rows that are refused are
+    /// passed over, so that those behind them get their turn, and are not looked at twice.
+    ///
+    /// # Errors
+    /// As for [`Self::run`].
+    pub async fn run_through(
+        &self,
+        clock: &dyn Clock,
+        until: Timestamp,
+    ) -> Result<Progress, Fault> {
+        let mut all = Progress::default();
+        loop {
+            let progress = self.run_from(all.next.take()).await?;
+            all.sequenced += progress.sequenced;
+            all.size = progress.size;
+            all.next = progress.next;
+            all.refused.extend(progress.refused);
+            // The bookmark only moves forwards, so this ends even if nothing can be sequenced.
+            if all.next.is_none() || clock.now() >= until {
+                return Ok(all);
+            }
+        }
+    }
+
     /// Appends one batch of the outbox to the log, after finishing whatever was left unfinished.
     ///
     /// # Errors
     /// `Fault::Reject` when the log must not go on before somebody has looked: the detail says why.
     /// `Fault::Retry` when a port failed, or other sequencers were faster too often.
     pub async fn run(&self) -> Result<Progress, Fault> {
+        self.run_from(None).await
+    }
+
+    async fn run_from(&self, from: Option<Bookmark>) -> Result<Progress, Fault> {
         for _ in 0..ATTEMPTS {
-            match self.pass().await {
+            match self.pass(from.as_ref()).await {
                 // Another sequencer was faster: nothing in memory is worth keeping. To step 0.
                 Err(Fault::Conflict) => {}
                 done => return done,
@@ -155,14 +185,14 @@ impl Sequencer {
     }
 
     /// Steps 0 to 9, once.
-    async fn pass(&self) -> Result<Progress, Fault> {
+    async fn pass(&self, from: Option<&Bookmark>) -> Result<Progress, Fault> {
         let keys = Keys::of(&*self.signer, &self.config.origin)?;
         let tree = self.settle(&keys).await?;
-        let batch = self.batch(&keys).await?;
+        let batch = self.batch(&keys, from).await?;
         let mut progress = Progress {
             sequenced: 0,
             size: tree.size,
-            more: batch.more,
+            next: batch.next,
             refused: tree.refused.iter().cloned().chain(batch.refused).collect(),
         };
         if batch.entries.is_empty() {

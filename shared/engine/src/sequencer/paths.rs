@@ -20,12 +20,7 @@ pub fn envelope_owner(path: &str) -> Option<LeafId> {
 
 /// Returns the place of a receipt in evidence.
 pub fn receipt(leaf: &LeafId) -> String {
-    let reference = leaf.request().reference();
-    match leaf {
-        LeafId::Acceptance(_) => format!("{RECEIPTS}{reference}.acceptance.receipt.json"),
-        LeafId::Outcome(_) => format!("{RECEIPTS}{reference}.receipt.json"),
-        LeafId::Amendment(_, n) => format!("{RECEIPTS}{reference}.amendment-{n}.receipt.json"),
-    }
+    format!("{RECEIPTS}{}", leaf.file_name())
 }
 
 /// Returns the place of a staging bundle among the log's files.

@@ -150,6 +150,9 @@ impl Worker {
                 .await;
         }
         let disclosed = self.disclosed(request, outcome).await?;
+        let mut change = Change::new(request.clone(), version);
+        change.request.amendments += 1;
+        let n = change.request.amendments;
         let bytes = statement::amendment(
             &statement::Sealed {
                 request,
@@ -162,11 +165,10 @@ impl Worker {
                 completed_at: self.clock.now(),
                 nonce: self.clock.random(),
             },
+            n,
             outcome_leaf.index,
         )?;
-        let mut change = Change::new(request.clone(), version);
-        change.request.amendments += 1;
-        let leaf = LeafId::Amendment(request.id, change.request.amendments);
+        let leaf = LeafId::Amendment(request.id, n);
         self.put_leaf(&mut change, leaf, &bytes, self.clock.now())
             .await?;
         let told = Task {

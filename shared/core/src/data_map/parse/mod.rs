@@ -112,7 +112,7 @@ fn controller(reader: &mut Reader, field: &Field<'_>) -> Option<Controller> {
         });
     let name = fields
         .required(reader, "name", "name: and the name that people know")
-        .and_then(|field| reader.text(&field));
+        .and_then(|field| reader.public_name(&field));
     let contact = fields
         .required(
             reader,

@@ -22,9 +22,16 @@ pub(super) fn read(
             "no store is named; add the places that hold personal data",
         );
     }
+    if let Some(first) = fields.get(MAX_STORES) {
+        let advice = format!(
+            "one store more than the {MAX_STORES} that fit into a receipt; put stores of one kind together"
+        );
+        reader.wrong(first, advice);
+    }
     let mut unique = Unique::default();
     let stores: Vec<Option<Store>> = fields
         .iter()
+        .take(MAX_STORES)
         .map(|field| store(reader, field, declared, &mut unique))
         .collect();
     // With a name twice, every reference to it would mean two stores.
@@ -33,6 +40,9 @@ pub(super) fn read(
         .collect::<Option<Vec<Store>>>()
         .filter(|_| !unique.clash)
 }
+
+/// The most stores of a map: a receipt has a line for each, and must not be longer than a megabyte.
+const MAX_STORES: usize = 200;
 
 /// Where names were first used.
 #[derive(Default)]
@@ -60,7 +70,7 @@ fn store(
     let public_name = fields
         .required(reader, "public_name", advice)
         .and_then(|field| {
-            let name = reader.text(&field)?;
+            let name = reader.public_name(&field)?;
             is_taken(
                 reader,
                 &mut unique.public_names,

@@ -77,6 +77,39 @@ fn problems(text: &str) -> Vec<String> {
 }
 
 #[test]
+fn more_stores_than_a_receipt_can_show_are_told_by_line() {
+    let stores = |count: usize| {
+        let store = |n| {
+            format!(
+                "  - id: s{n}\n    public_name: S{n}\n    dynamodb: {{ table: table-{n} }}\n    \
+                 find: [ {{ email: {{ index: by_email, key: email, coverage: complete }} }} ]\n"
+            )
+        };
+        with_stores(&(0..count).map(store).collect::<String>())
+    };
+    assert_eq!(DataMap::parse(&stores(200)).unwrap().stores.len(), 200);
+    let told = problems(&stores(203));
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(
+        told[0],
+        "line 807: stores[200]: one store more than the 200 that fit into a receipt; put stores of one \
+         kind together"
+    );
+}
+
+#[test]
+fn a_name_that_no_receipt_could_show_is_told_by_line() {
+    let long = "n".repeat(81);
+    let text = table("").replace("public_name: Customers", &format!("public_name: {long}"));
+    let expected =
+        "stores[0].public_name: is longer than the 80 characters that fit into a receipt";
+    assert_eq!(problems(&text), [format!("line 8: {expected}")]);
+    let text = table("").replace("name: Shop", &format!("name: {long}"));
+    let expected = "controller.name: is longer than the 80 characters that fit into a receipt";
+    assert_eq!(problems(&text), [format!("line 2: {expected}")]);
+}
+
+#[test]
 fn the_example_is_right_and_warns_of_nothing() {
     let map = example();
     assert_eq!(map.warnings(), vec![]);

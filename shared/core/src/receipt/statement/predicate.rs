@@ -86,6 +86,9 @@ pub struct Receipt {
     pub disclosure: Option<Disclosure>,
     /// What handled it.
     pub handler: Handler,
+    /// Which correction of the outcome an amendment is, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amendment: Option<u32>,
     /// The leaf that an amendment corrects.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub supersedes: Option<u64>,

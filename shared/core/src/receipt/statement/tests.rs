@@ -94,6 +94,7 @@ fn predicate() -> Receipt {
             method: Code::parse("download").unwrap(),
         }),
         handler: handler(),
+        amendment: None,
         supersedes: None,
     }
 }
@@ -169,6 +170,7 @@ fn line(leaf_index: u64, outcome_leaf: Option<u64>) -> ManifestLine {
 
 fn all() -> [Statement; 4] {
     let amendment = Receipt {
+        amendment: Some(2),
         supersedes: Some(8),
         ..predicate()
     };
@@ -280,34 +282,80 @@ fn other_spellings_and_unknown_fields_are_refused() {
 }
 
 #[test]
-fn what_json_cannot_hold_exactly_is_never_written() {
+fn what_json_cannot_hold_exactly_is_neither_written_nor_read() {
     let about = about();
-    let with_bytes = |bytes| {
+    let with_matched = |matched| {
         let mut says = predicate();
-        says.stores[0].matched = bytes;
+        says.stores[0].matched = matched;
         Statement::Receipt(about, says).to_canonical_bytes()
     };
-    assert!(with_bytes((1 << 53) - 1).is_ok());
-    assert_eq!(with_bytes((1 << 53) + 1), Err(StatementError::Inconsistent));
-    assert_eq!(with_bytes(u64::MAX), Err(StatementError::Inconsistent));
+    let largest = with_matched((1 << 53) - 1).unwrap();
+    assert!(Statement::parse(&largest).is_ok());
+    let text = String::from_utf8(largest).unwrap();
+    // Even numbers above 2^53 survive a reader that rounds; they are refused all the same.
+    for large in [
+        1 << 53,
+        (1 << 53) + 1,
+        (1 << 53) + 2,
+        1 << 60,
+        1 << 63,
+        u64::MAX - 2047,
+        u64::MAX,
+    ] {
+        assert_eq!(
+            with_matched(large),
+            Err(StatementError::Inconsistent),
+            "{large}"
+        );
+        let bent = text.replace(
+            "\"matched\":9007199254740991",
+            &format!("\"matched\":{large}"),
+        );
+        assert_ne!(bent, text);
+        assert_eq!(
+            Statement::parse(bent.as_bytes()),
+            Err(StatementError::Malformed),
+            "{large}"
+        );
+    }
 }
 
 #[test]
-fn only_an_amendment_supersedes() {
-    let superseding = Receipt {
-        supersedes: Some(3),
+fn only_an_amendment_supersedes_and_says_which_it_is() {
+    let says = |amendment, supersedes| Receipt {
+        amendment,
+        supersedes,
         ..predicate()
     };
-    let receipt = Statement::Receipt(about(), superseding);
-    assert_eq!(
-        receipt.to_canonical_bytes(),
-        Err(StatementError::Inconsistent)
-    );
-    let amendment = Statement::Amendment(about(), predicate());
-    assert_eq!(
-        amendment.to_canonical_bytes(),
-        Err(StatementError::Inconsistent)
-    );
+    for (amendment, supersedes) in [(None, Some(3)), (Some(1), None), (Some(1), Some(3))] {
+        let receipt = Statement::Receipt(about(), says(amendment, supersedes));
+        let refused = Err(StatementError::Inconsistent);
+        assert_eq!(receipt.to_canonical_bytes(), refused, "{amendment:?}");
+    }
+    for (amendment, supersedes) in [
+        (None, None),
+        (None, Some(3)),
+        (Some(1), None),
+        (Some(0), Some(3)),
+    ] {
+        let amended = Statement::Amendment(about(), says(amendment, supersedes));
+        let refused = Err(StatementError::Inconsistent);
+        assert_eq!(amended.to_canonical_bytes(), refused, "{amendment:?}");
+    }
+}
+
+#[test]
+fn a_file_is_named_as_its_leaf_is() {
+    let leaf = |statement: &Statement| statement.leaf().map(|leaf| leaf.to_string());
+    let id = about().request;
+    let [acceptance, receipt, amendment, manifest] = all();
+    assert_eq!(leaf(&acceptance), Some(format!("{id}.acceptance")));
+    assert_eq!(leaf(&receipt), Some(format!("{id}.outcome")));
+    assert_eq!(leaf(&amendment), Some(format!("{id}.amendment-2")));
+    assert_eq!(leaf(&manifest), None);
+    let expected = format!("{}.amendment-2.receipt.json", id.reference());
+    assert_eq!(amendment.file_name(), expected);
+    assert_eq!(manifest.file_name(), "manifest-2026-11-23.receipt.json");
 }
 
 #[test]
@@ -317,6 +365,11 @@ fn a_manifests_subject_is_the_head_it_covers() {
         .unwrap();
     let text = String::from_utf8(text).unwrap();
     assert!(text.contains("\"name\":\"dsr-log:log.example.test/dsr\""));
+    let odd = text.replace("log.example.test/dsr", "log.example.test/d s r");
+    assert_eq!(
+        Statement::parse(odd.as_bytes()),
+        Err(StatementError::Malformed)
+    );
     let bent = text.replacen("dsr-log:log", "dsr-log:lag", 1);
     assert_eq!(
         Statement::parse(bent.as_bytes()),
@@ -326,7 +379,7 @@ fn a_manifests_subject_is_the_head_it_covers() {
 
 #[test]
 fn wire_names_never_change() {
-    let names = |values: Vec<serde_json::Value>| -> Vec<String> {
+    let names = |values: Vec<Value>| -> Vec<String> {
         values
             .iter()
             .map(|value| value.as_str().unwrap().to_owned())

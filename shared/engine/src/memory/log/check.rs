@@ -4,6 +4,7 @@
 //! tiles, checkpoints, places in the ledger, receipts. A test calls this after every step; each
 //! complaint has a negative control beside the sequencer's tests.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
@@ -65,6 +66,8 @@ struct Facts {
     settled: u64,
     entries: Vec<Vec<u8>>,
     hashes: Vec<Hash>,
+    /// Roots that were asked for: leaves of one batch ask for the same.
+    roots: RefCell<BTreeMap<u64, Hash>>,
 }
 
 impl Facts {
@@ -122,6 +125,7 @@ impl Facts {
             settled,
             entries: Vec::new(),
             hashes: Vec::new(),
+            roots: RefCell::default(),
         };
         facts.rebuild(&staged, complaints);
         Some(facts)
@@ -134,7 +138,7 @@ impl Facts {
             Ok::<_, std::convert::Infallible>(stored.cloned())
         };
         let mut entries = Vec::new();
-        let Ok(report) = fsck(self.head.size(), &self.head.root(), read, |_, entry| {
+        let report = fsck(self.head.size(), &self.head.root(), read, |_, entry| {
             entries.push(entry.to_vec());
         });
         for problem in report.problems {
@@ -193,7 +197,7 @@ impl Facts {
         };
         let read = |path: &str| Ok::<_, std::convert::Infallible>(self.files.get(path).cloned());
         let root = self.root_of(size).unwrap_or(Hash::EMPTY_ROOT);
-        let Ok(report) = fsck(size, &root, read, |_, _| {});
+        let report = fsck(size, &root, read, |_, _| {});
         for problem in report.problems {
             complaints.push(format!(
                 "published tree: {} {}",
@@ -204,8 +208,15 @@ impl Facts {
     }
 
     fn root_of(&self, size: u64) -> Option<Hash> {
-        let size = usize::try_from(size).ok()?;
-        self.hashes.get(..size).map(tree_root)
+        if let Some(root) = self.roots.borrow().get(&size) {
+            return Some(*root);
+        }
+        let root = self
+            .hashes
+            .get(..usize::try_from(size).ok()?)
+            .map(tree_root)?;
+        self.roots.borrow_mut().insert(size, root);
+        Some(root)
     }
 
     /// Every tile and bundle, of this and of all earlier sizes, says what the entries say.

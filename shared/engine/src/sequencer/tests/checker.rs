@@ -16,7 +16,7 @@ fn complains(world: &World, expected: &str) {
     );
 }
 
-fn change_leaf(world: &World, n: u8, change: impl Fn(&mut Sequenced)) {
+fn change_leaf(world: &World, n: u16, change: impl Fn(&mut Sequenced)) {
     world.ledger.tamper(&Key::Leaf(leaf(n)), |item| {
         if let Item::Leaf(Leaf {
             sequenced: Some(sequenced),

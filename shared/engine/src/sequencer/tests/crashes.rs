@@ -17,31 +17,53 @@ fn prepared() -> World {
     world
 }
 
+/// A batch that reaches across the end of a full tile.
+fn across() -> World {
+    let world = World::almost_full();
+    (ALMOST_FULL..ALMOST_FULL + 2).for_each(|n| world.add(n));
+    world
+}
+
+/// Where a run begins, how many leaves there are at its end, and the crashes to try: before a call is
+/// after the one before it, so that the larger log does with half of them.
+const STARTS: [(fn() -> World, u16, &[Injection]); 2] = [
+    (
+        prepared,
+        3,
+        &[Injection::CrashBefore, Injection::CrashAfter],
+    ),
+    (across, ALMOST_FULL + 2, &[Injection::CrashAfter]),
+];
+
 #[test]
 fn a_crash_at_any_port_call_of_a_run_changes_nothing_about_the_result() {
-    let calls = calls_of(prepared, |world| drop(world.run()));
-    assert!(calls > 30, "{calls} calls");
-    for n in 0..calls {
-        for injection in [Injection::CrashBefore, Injection::CrashAfter] {
-            let world = prepared();
-            world.fail_at(n, injection);
-            assert_eq!(world.run(), None, "call {n}");
-            world.check();
-            world.finish(3);
+    for (start, leaves, injections) in STARTS {
+        let calls = calls_of(start, |world| drop(world.run()));
+        assert!(calls > 30, "{calls} calls");
+        for n in 0..calls {
+            for injection in injections {
+                let world = start();
+                world.fail_at(n, *injection);
+                assert_eq!(world.run(), None, "call {n}");
+                world.check();
+                world.finish(leaves);
+            }
         }
     }
 }
 
 #[test]
 fn a_failure_at_any_port_call_of_a_run_changes_nothing_about_the_result() {
-    let calls = calls_of(prepared, |world| drop(world.run()));
-    for n in 0..calls {
-        for injection in [Injection::FailBefore, Injection::FailAfter] {
-            let world = prepared();
-            world.fail_at(n, injection);
-            assert!(world.run().is_some());
-            world.check();
-            world.finish(3);
+    for (start, leaves, _) in STARTS {
+        let calls = calls_of(start, |world| drop(world.run()));
+        for n in 0..calls {
+            for injection in [Injection::FailBefore, Injection::FailAfter] {
+                let world = start();
+                world.fail_at(n, injection);
+                assert!(world.run().is_some());
+                world.check();
+                world.finish(leaves);
+            }
         }
     }
 }
@@ -51,7 +73,9 @@ fn a_crash_in_the_recovery_from_a_crash_is_recovered_from() {
     let calls = calls_of(prepared, |world| drop(world.run()));
     let mut chance = 1;
     for n in 0..calls {
-        let world = prepared();
+        // Every fourth time around the end of a full tile.
+        let (start, leaves, _) = STARTS[usize::from(n % 4 == 3)];
+        let world = start();
         world.fail_at(n, Injection::CrashAfter);
         assert_eq!(world.run(), None);
         for _ in 0..3 {
@@ -59,7 +83,7 @@ fn a_crash_in_the_recovery_from_a_crash_is_recovered_from() {
             drop(world.run());
             world.check();
         }
-        world.finish(3);
+        world.finish(leaves);
     }
 }
 

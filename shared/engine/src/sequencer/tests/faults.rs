@@ -68,23 +68,24 @@ fn expect_broken(world: &World, injection: Injection, what: &str) {
     world.check();
 }
 
-#[test]
-fn whatever_write_breaks_nothing_is_lost_or_doubled() {
+/// The whole table from a log of `first` leaves, with batches of `batch` of them.
+fn nothing_is_lost_or_doubled(start: fn() -> World, first: u16, batch: u16) {
     for (name, when) in TABLE {
         for injection in INJECTIONS {
             let what = format!("{name} {when:?}");
-            let world = World::with_leaves(2);
-            world.add(2);
+            let world = start();
+            (first..first + batch).for_each(|n| world.add(n));
             break_it(&world, name, when, injection);
             expect_broken(&world, injection, &what);
-            let is_committed = commits(when, injection);
+            let committed = if commits(when, injection) { batch } else { 0 };
             assert_eq!(
                 world.size(),
-                if is_committed { 3 } else { 2 },
+                u64::from(first + committed),
                 "{what} {injection:?}"
             );
             // Still broken, with nothing new and with more to do; then again after the repair.
-            for n in 3..5 {
+            let next = first + batch;
+            for n in next..next + 2 {
                 drop(world.run());
                 world.check();
                 world.add(n);
@@ -92,26 +93,45 @@ fn whatever_write_breaks_nothing_is_lost_or_doubled() {
                 drop(world.run());
                 world.check();
             }
-            world.finish(5);
+            world.finish(next + 2);
+        }
+    }
+}
+
+#[test]
+fn whatever_write_breaks_nothing_is_lost_or_doubled() {
+    nothing_is_lost_or_doubled(|| World::with_leaves(2), 2, 1);
+}
+
+#[test]
+fn whatever_write_breaks_while_a_tile_is_completed_nothing_is_lost_or_doubled() {
+    nothing_is_lost_or_doubled(World::almost_full, ALMOST_FULL, 3);
+}
+
+fn costs_one_run(start: fn() -> World, first: u16, batch: u16) {
+    for (name, when) in TABLE {
+        for injection in INJECTIONS {
+            let world = start();
+            (first..first + batch).for_each(|n| world.add(n));
+            break_it(&world, name, when, injection);
+            expect_broken(&world, injection, name);
+            world.faults.calm();
+            assert!(world.run().unwrap().is_ok());
+            assert_eq!(
+                world.size(),
+                u64::from(first + batch),
+                "{name} {injection:?}"
+            );
+            world.finish(first + batch);
         }
     }
 }
 
 #[test]
 fn a_broken_write_that_mends_itself_costs_one_run() {
-    for (name, when) in TABLE {
-        for injection in INJECTIONS {
-            let world = World::with_leaves(1);
-            world.add(1);
-            world.add(2);
-            break_it(&world, name, when, injection);
-            expect_broken(&world, injection, name);
-            world.faults.calm();
-            assert!(world.run().unwrap().is_ok());
-            assert_eq!(world.size(), 3, "{name} {injection:?}");
-            world.finish(3);
-        }
-    }
+    costs_one_run(|| World::with_leaves(1), 1, 2);
+    // Up to the end of the tile exactly.
+    costs_one_run(World::almost_full, ALMOST_FULL, 1);
 }
 
 #[test]

@@ -86,6 +86,29 @@ fn a_mistyped_name_forks_nothing() {
 }
 
 #[test]
+fn a_log_whose_name_no_receipt_could_carry_is_never_born() {
+    for name in [
+        "log.test/~dsr",
+        "münchen.test/dsr",
+        "log.test/a%20b",
+        "log,x",
+        &"a".repeat(129),
+    ] {
+        let mut world = World::unborn();
+        world.config.origin = name.to_owned();
+        let signer = MemorySigner::new(name, 1, world.faults.clone());
+        world.signer = Arc::new(signer.unwrap());
+        let born = world.drive(world.sequencer().create()).unwrap();
+        assert!(
+            matches!(&born, Err(Fault::Reject { detail }) if detail.contains("its name must be")),
+            "{name}: {born:?}"
+        );
+        assert_eq!(world.head.current(), None);
+        assert!(world.tiles.everything().is_empty());
+    }
+}
+
+#[test]
 fn a_restored_head_halts_the_log() {
     let world = World::with_leaves(2);
     let old = world.head.current();

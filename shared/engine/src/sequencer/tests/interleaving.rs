@@ -65,6 +65,30 @@ fn two_sequencers_at_once_make_one_log() {
     }
 }
 
+/// As [`world_for`], with batches of two around the end of a full tile: 255, 257, 259.
+fn almost_full_for(seed: u64) -> World {
+    let mut world = World::almost_full();
+    world.config.batch = 2;
+    world.config.at_once = if seed.is_multiple_of(2) { 1 } else { 4 };
+    (ALMOST_FULL..ALMOST_FULL + 4).for_each(|n| world.add(n));
+    world
+}
+
+#[test]
+fn sequencers_at_once_across_a_full_tile_make_one_log() {
+    for seed in 0..SEEDS / 5 {
+        let world = almost_full_for(seed);
+        schedule(&world, seed, 2, false);
+        world.finish(ALMOST_FULL + 4);
+        let world = almost_full_for(seed);
+        schedule(&world, seed, 3, true);
+        world.add(ALMOST_FULL + 4);
+        schedule(&world, seed + 1000, 2, true);
+        world.finish(ALMOST_FULL + 5);
+        assert!(world.tiles.everything().contains_key("tile/1/000.p/1"));
+    }
+}
+
 #[test]
 fn three_sequencers_with_faults_make_one_log() {
     for seed in 0..SEEDS {

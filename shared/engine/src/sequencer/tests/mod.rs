@@ -7,8 +7,9 @@ mod halts;
 mod interleaving;
 mod rows;
 
+use std::collections::BTreeSet;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use futures::FutureExt as _;
@@ -33,6 +34,8 @@ use crate::memory::queues::MemoryQueues;
 use crate::memory::signer::MemorySigner;
 use crate::ports::{Clock as _, Evidence as _, Ledger as _};
 
+/// One leaf short of a full tile.
+const ALMOST_FULL: u16 = 255;
 const ORIGIN: &str = "log.test/dsr";
 
 /// Every port in memory.
@@ -66,7 +69,7 @@ impl World {
     }
 
     /// A log with this many leaves in it already.
-    fn with_leaves(count: u8) -> Self {
+    fn with_leaves(count: u16) -> Self {
         let world = Self::unborn();
         assert_eq!(world.drive(world.sequencer().create()), Some(Ok(())));
         (0..count).for_each(|n| world.add(n));
@@ -76,6 +79,37 @@ impl World {
         }
         world.check();
         world
+    }
+
+    /// A log one leaf short of its first full tile: the next batch completes a tile of level 0, begins one
+    /// of level 1, and may reach across. Made once, and copied.
+    fn almost_full() -> Self {
+        static MADE: OnceLock<World> = OnceLock::new();
+        MADE.get_or_init(|| Self::with_leaves(ALMOST_FULL)).copied()
+    }
+
+    /// The same world once more, with faults and everything else of its own.
+    fn copied(&self) -> Self {
+        let copy = Self::unborn();
+        copy.clock
+            .advance(self.clock.now().duration_since(copy.clock.now()));
+        for (path, bytes) in self.tiles.everything() {
+            copy.tiles.tamper(&path, Some(bytes));
+        }
+        for (path, bytes) in self.evidence.everything() {
+            let kept = copy.evidence.keep(&path, &bytes).now_or_never();
+            assert!(kept.unwrap().is_ok());
+        }
+        let items = self.ledger.everything();
+        for chunk in items.chunks(crate::ledger::MAX_WRITES) {
+            let writes: Vec<Write> = chunk
+                .iter()
+                .map(|stored| Write::Create(stored.item.clone()))
+                .collect();
+            copy.commit(&writes);
+        }
+        copy.head.restore(self.head.current());
+        copy
     }
 
     fn sequencer(&self) -> Sequencer {
@@ -91,7 +125,7 @@ impl World {
     }
 
     /// Commits the acceptance of request `n`, as intake does, without faults.
-    fn add(&self, n: u8) {
+    fn add(&self, n: u16) {
         self.faults.calm();
         self.faults.interleave(false);
         let bytes = statement(n);
@@ -145,25 +179,30 @@ impl World {
 
     /// Calms everything, runs until nothing is left to do, and checks that all of the first
     /// `count` leaves are in the log.
-    fn finish(&self, count: u8) {
+    fn finish(&self, count: u16) {
         self.faults.calm();
         self.faults.interleave(false);
         loop {
             let progress = self.run().unwrap().unwrap();
             self.check();
             assert_eq!(progress.refused, []);
-            if progress.sequenced == 0 && !progress.more {
+            if progress.sequenced == 0 && progress.next.is_none() {
                 assert_eq!(progress.size, u64::from(count));
                 break;
             }
         }
+        let evidence = self.evidence.everything();
+        let items = self.ledger.everything();
+        let placed: BTreeSet<LeafId> = items
+            .iter()
+            .filter_map(|stored| match &stored.item {
+                Item::Leaf(leaf) => leaf.sequenced.as_ref().map(|_| leaf.id),
+                _ => None,
+            })
+            .collect();
         for n in 0..count {
-            assert!(self.leaf(n).sequenced.is_some(), "{n} has no place");
-            assert!(
-                self.evidence
-                    .everything()
-                    .contains_key(&paths::receipt(&leaf(n)))
-            );
+            assert!(placed.contains(&leaf(n)), "{n} has no place");
+            assert!(evidence.contains_key(&paths::receipt(&leaf(n))));
         }
         let staged = self.tiles.everything();
         let head = self
@@ -177,7 +216,7 @@ impl World {
         );
     }
 
-    fn leaf(&self, n: u8) -> Leaf {
+    fn leaf(&self, n: u16) -> Leaf {
         let key = Key::Leaf(leaf(n));
         let mut items = self
             .ledger
@@ -190,7 +229,7 @@ impl World {
         leaf
     }
 
-    fn row(&self, n: u8) -> Option<Key> {
+    fn row(&self, n: u16) -> Option<Key> {
         let items = self
             .ledger
             .everything()
@@ -245,23 +284,29 @@ impl World {
     }
 }
 
-fn id(n: u8) -> RequestId {
-    RequestId::new([n; 16])
+/// Bytes that are different for every number.
+fn spread<const N: usize>(n: u16) -> [u8; N] {
+    let [high, low] = n.to_be_bytes();
+    std::array::from_fn(|at| if at.is_multiple_of(2) { low } else { high })
 }
 
-fn leaf(n: u8) -> LeafId {
+fn id(n: u16) -> RequestId {
+    RequestId::new(spread(n))
+}
+
+fn leaf(n: u16) -> LeafId {
     LeafId::Acceptance(id(n))
 }
 
-fn statement(n: u8) -> Vec<u8> {
+fn statement(n: u16) -> Vec<u8> {
     let minute = Minute::floor("2026-11-23T20:47:00Z".parse().unwrap());
     let slug = |text| Slug::parse(text).unwrap();
     let about = About {
         request: id(n),
-        commitment: HmacKey::new([n; 32]).tag("dsr-subject/v1", &[b"email"]),
+        commitment: HmacKey::new(spread(n)).tag("dsr-subject/v1", &[b"email"]),
     };
     let acceptance = Acceptance {
-        nonce: Nonce::new([n; 32]),
+        nonce: Nonce::new(spread(n)),
         controller: Controller {
             id: slug("example-shop"),
             name: PublicName::parse("Example Shop").unwrap(),

@@ -3,7 +3,7 @@
 use super::*;
 use crate::sequencer::{Refused, receipt_of};
 
-fn outbox_row(n: u8, at: Timestamp) -> Item {
+fn outbox_row(n: u16, at: Timestamp) -> Item {
     Item::Outbox(OutboxRow {
         leaf: leaf(n),
         at,
@@ -49,7 +49,7 @@ fn a_row_that_comes_back_is_not_sequenced_again() {
 }
 
 /// A ledger restored to before the leaf got its place.
-fn forget_place(world: &World, n: u8) {
+fn forget_place(world: &World, n: u16) {
     world.ledger.tamper(&Key::Leaf(leaf(n)), |item| {
         if let Item::Leaf(leaf) = item {
             leaf.sequenced = None;
@@ -122,7 +122,7 @@ fn a_batch_is_bounded_and_says_that_there_is_more() {
     (1..6).for_each(|n| world.add(n));
     let progress = world.run().unwrap().unwrap();
     assert_eq!(
-        (progress.sequenced, progress.size, progress.more),
+        (progress.sequenced, progress.size, progress.next.is_some()),
         (2, 3, true)
     );
     world.check();
@@ -133,16 +133,18 @@ fn a_batch_is_bounded_and_says_that_there_is_more() {
 fn batches_across_a_full_tile_make_one_log() {
     let mut world = World::with_leaves(250);
     world.config.batch = 4;
-    for n in 250..=255 {
+    for n in 250..258 {
         world.add(n);
     }
-    world.finish_batches(256);
+    world.finish(258);
     let files = world.tiles.everything();
     for path in [
         "tile/0/000",
         "tile/1/000.p/1",
         "tile/entries/000",
-        "checkpoints/256",
+        "checkpoints/254",
+        "checkpoints/258",
+        "tile/0/001.p/2",
     ] {
         assert!(files.contains_key(path), "{path} is missing");
     }
@@ -274,6 +276,53 @@ fn refused_rows_at_the_front_do_not_hide_what_comes_behind() {
     world.check();
 }
 
+/// More rows than one run looks at, none of which can be sequenced.
+fn many_refused(rows: u16) -> World {
+    let mut world = World::with_leaves(0);
+    world.config.batch = 1;
+    for n in 0..rows {
+        world.add(n);
+        world
+            .evidence
+            .lose(&paths::statement(&Digest::of(&statement(n))));
+    }
+    world
+}
+
+#[test]
+fn however_many_rows_are_refused_the_others_get_their_turn() {
+    let world = many_refused(50);
+    let far = world.clock.now() + SignedDuration::from_hours(9);
+    (50..53).for_each(|n| world.add(n));
+    let sequencer = world.sequencer();
+    let progress = world.drive(sequencer.run_through(&world.clock, far));
+    let progress = progress.unwrap().unwrap();
+    assert_eq!((progress.sequenced, progress.size), (3, 3));
+    assert_eq!(progress.refused.len(), 50, "each was looked at once");
+    assert_eq!(progress.next, None);
+    world.check();
+}
+
+#[test]
+fn an_outbox_of_refused_rows_is_gone_through_once_and_no_longer_than_there_is_time() {
+    let world = many_refused(50);
+    let sequencer = world.sequencer();
+    world.faults.record();
+    let far = world.clock.now() + SignedDuration::from_hours(9);
+    let progress = world.drive(sequencer.run_through(&world.clock, far));
+    let progress = progress.unwrap().unwrap();
+    assert_eq!((progress.sequenced, progress.refused.len()), (0, 50));
+    let lists = |world: &World| {
+        let trace = world.faults.trace();
+        trace.iter().filter(|call| **call == "ledger.list").count()
+    };
+    assert!(lists(&world) <= 52, "{} listings", lists(&world));
+    let now = world.clock.now();
+    let progress = world.drive(sequencer.run_through(&world.clock, now));
+    let progress = progress.unwrap().unwrap();
+    assert!(progress.next.is_some() && progress.refused.len() < 50);
+}
+
 #[test]
 fn the_envelope_of_a_faster_signer_is_the_one_that_counts() {
     let world = World::with_leaves(0);
@@ -314,14 +363,4 @@ fn a_receipt_is_read_by_its_leaf() {
             .unwrap(),
         Ok(None)
     );
-}
-
-impl World {
-    /// As [`World::finish`], for logs larger than a `u8` counts.
-    fn finish_batches(&self, count: u64) {
-        while self.run().unwrap().unwrap().sequenced > 0 {
-            self.check();
-        }
-        assert_eq!(self.size(), count);
-    }
 }
