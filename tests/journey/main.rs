@@ -11,5 +11,6 @@
 mod bad_input;
 mod evidence;
 mod kill;
+mod law;
 mod local;
 mod many;

@@ -27,7 +27,9 @@ pub(crate) enum Command {
     DataMap(DataMapArgs),
     /// Print the policy by which a deployment's receipts are verified
     Policy(PolicyArgs),
-    /// Work on requests: list, show, deny, hold, extend
+    /// Show the laws that due dates are counted by, offline
+    Regime(RegimeArgs),
+    /// Work on requests: list, show, deny, hold, extend, pause
     Request(RequestArgs),
     /// Work on a request's tasks: list, release, attest
     Task(TaskArgs),
@@ -103,6 +105,33 @@ pub(crate) enum DataMapCommand {
 }
 
 #[derive(ClapArgs, Debug)]
+pub(crate) struct RegimeArgs {
+    #[command(subcommand)]
+    pub(crate) command: RegimeCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RegimeCommand {
+    /// List laws and rights: time to respond, extension, confidence, citation
+    List {
+        /// Only this right: access, deletion or opt-out
+        #[arg(long)]
+        right: Option<String>,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show everything that is known about one law
+    Show {
+        /// The law's id, from the list
+        law: String,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(ClapArgs, Debug)]
 pub(crate) struct PolicyArgs {
     /// The directory of a `dsr local`; without it, the QUITTANCE_ settings in the environment
     #[arg(long, value_name = "DIR")]
@@ -159,10 +188,33 @@ pub(crate) enum RequestCommand {
         /// The request's reference
         reference: String,
     },
-    /// Take the further time that the law gives
+    /// Take the further time that the law gives; the person must be told why
     Extend {
         /// The request's reference
         reference: String,
+    },
+    /// Stop the law's clock while the person is asked, where the law stops it
+    Pause {
+        /// The request's reference
+        reference: String,
+        /// What the person was asked for: clarification or identity
+        #[arg(long)]
+        reason: String,
+    },
+    /// Let the law's clock go on: the person answered
+    Resume {
+        /// The request's reference
+        reference: String,
+    },
+    /// Handle a request under another law, because the form named the wrong one
+    ChooseRegime {
+        /// The request's reference
+        reference: String,
+        /// The law's id; `dsr regime list` shows them
+        law: String,
+        /// Say that you know that nobody has confirmed this law's times
+        #[arg(long)]
+        accept_unverified: bool,
     },
     /// Let the request end without its blocked stores
     AllowPartial {

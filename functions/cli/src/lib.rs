@@ -6,6 +6,7 @@
 mod args;
 mod company;
 mod demo;
+mod law;
 mod offline;
 mod printing;
 mod shop;
@@ -35,6 +36,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Verify(args) => offline::verify(&args),
         Command::Fsck(args) => offline::fsck(&args),
         Command::DataMap(args) => offline::data_map(&args),
+        Command::Regime(args) => law::regime(&args),
         Command::Demo(args) => wait_for(demo::run(args)),
         Command::Local(args) => wait_for(company::serve(args)),
         Command::Policy(args) => wait_for(support::policy(args)),

@@ -7,9 +7,10 @@ use quittance_aws::adapters::{Adapters, Need};
 use quittance_aws::clock::SystemClock;
 use quittance_core::id::{RequestId, StoreId};
 use quittance_core::receipt::{Policy, PolicySigner, ReceiptKey, Slug, policy_text};
+use quittance_core::regime::PauseReason;
 use quittance_core::request::{DenialReason, Request, Right};
 use quittance_core::task::Task;
-use quittance_engine::desk::{Desk, DeskError};
+use quittance_engine::desk::{Desk, DeskError, Unverified};
 use quittance_engine::intake::{IntakeError, find_request};
 use quittance_engine::ledger::{Item, Listing};
 use quittance_engine::ports::{Ledger, Signer};
@@ -18,8 +19,8 @@ use quittance_tlog::VerifierKey;
 use serde::Serialize;
 
 use crate::args::{PolicyArgs, RequestArgs, RequestCommand, TaskArgs, TaskCommand, Where};
-use crate::company;
 use crate::printing::{Failure, data, json, talk};
+use crate::{company, law};
 
 const NEEDS: [Need; 5] = [
     Need::Ledger,
@@ -36,7 +37,9 @@ struct Row {
     right: Right,
     stage: &'static str,
     outcome: Option<&'static str>,
+    regime: String,
     due_at: Option<String>,
+    paused_at: Option<String>,
     held: bool,
     waiting_for: Option<&'static str>,
 }
@@ -76,7 +79,31 @@ pub(crate) async fn request(args: RequestArgs) -> Result<ExitCode, Failure> {
             done(desk.release_hold(find(&*ledger, &reference).await?).await)?;
         }
         RequestCommand::Extend { reference } => {
-            done(desk.extend(find(&*ledger, &reference).await?).await)?;
+            let notice_by = done(desk.extend(find(&*ledger, &reference).await?).await)?;
+            talk(&format!("tell the person, and why, by {notice_by}"));
+        }
+        RequestCommand::Pause { reference, reason } => {
+            let reason = PauseReason::parse(&reason).ok_or_else(|| {
+                let known = PauseReason::ALL.map(PauseReason::code).join(", ");
+                Failure::failed(format!("--reason must be one of: {known}"))
+            })?;
+            done(desk.pause(find(&*ledger, &reference).await?, reason).await)?;
+        }
+        RequestCommand::Resume { reference } => {
+            done(desk.resume(find(&*ledger, &reference).await?).await)?;
+        }
+        RequestCommand::ChooseRegime {
+            reference,
+            law,
+            accept_unverified,
+        } => {
+            let unverified = if accept_unverified {
+                Unverified::Accepted
+            } else {
+                Unverified::Refused
+            };
+            let id = find(&*ledger, &reference).await?;
+            done(desk.choose_regime(id, &law, unverified).await)?;
         }
         RequestCommand::AllowPartial { reference } => {
             done(desk.allow_partial(find(&*ledger, &reference).await?).await)?;
@@ -178,21 +205,27 @@ fn store_id(text: &str) -> Result<StoreId, Failure> {
     StoreId::parse(text).ok_or_else(|| Failure::failed(format!("{text} is no store id")))
 }
 
-fn done(result: Result<(), DeskError>) -> Result<(), Failure> {
+fn done<T>(result: Result<T, DeskError>) -> Result<T, Failure> {
     match result {
-        Ok(()) => {
+        Ok(done) => {
             talk("done");
-            Ok(())
+            Ok(done)
         }
         Err(DeskError::Fault(fault)) => Err(Failure::of(&fault)),
-        Err(error @ (DeskError::NoRequest(_) | DeskError::NoTask(_))) => {
+        Err(error @ (DeskError::NoRequest(_) | DeskError::NoTask(_) | DeskError::NoRegime(_))) => {
             Err(Failure::not_found(error.to_string()))
         }
         Err(
             error @ (DeskError::TooLate(_)
             | DeskError::WrongStage(_)
             | DeskError::NotBlocked(_)
-            | DeskError::NoExtension(_)),
+            | DeskError::NoExtension(_)
+            | DeskError::NoticeTooLate(_)
+            | DeskError::NoPause { .. }
+            | DeskError::NotPaused
+            | DeskError::PastDue(_)
+            | DeskError::Unverified(_)
+            | DeskError::ClockMoved(_)),
         ) => Err(Failure::conflict(error.to_string())),
     }
 }
@@ -228,19 +261,16 @@ async fn show(ledger: &dyn Ledger, reference: &str, as_json: bool) -> Result<(),
         )));
     };
     let tasks = task_rows(ledger, id).await?;
-    let mut timeline = Vec::new();
-    for stored in reading::everything(ledger, &Listing::Timeline(id)).await? {
-        if let Item::Event(event) = stored.item {
-            timeline.push(event);
-        }
-    }
+    let timeline = reading::timeline(ledger, id).await?;
+    let dates = law::dates(&request, &timeline);
     if as_json {
-        json(
-            &serde_json::json!({ "request": row(&request), "tasks": tasks, "timeline": timeline }),
-        );
+        json(&serde_json::json!({
+            "request": row(&request), "dates": dates, "tasks": tasks, "timeline": timeline,
+        }));
         return Ok(());
     }
     data(&line(&row(&request)));
+    law::print_dates(dates.as_ref());
     print_tasks(&tasks, false);
     for event in timeline {
         data(&format!("  {}  {:?}", event.at, event.what));
@@ -280,10 +310,12 @@ fn row(request: &Request) -> Row {
             .stage
             .outcome()
             .map(quittance_core::request::Outcome::name),
+        regime: request.regime.clone(),
         due_at: request
             .extended_to
             .or(request.due_at)
             .map(|due| due.to_string()),
+        paused_at: request.paused_at.map(|at| at.to_string()),
         held: request.hold.is_some(),
         waiting_for: request.gate.map(quittance_core::request::GateReason::code),
     }
@@ -291,12 +323,18 @@ fn row(request: &Request) -> Row {
 
 fn line(row: &Row) -> String {
     format!(
-        "{:<20} {:<8} {:<8} {:<10} due {:<20} {}{}",
+        "{:<20} {:<8} {:<8} {:<10} {:<12} due {:<20} {}{}{}",
         row.reference,
         row.right.name(),
         row.stage,
         row.outcome.unwrap_or("-"),
+        row.regime,
         row.due_at.as_deref().unwrap_or("-"),
+        if row.paused_at.is_some() {
+            "PAUSED "
+        } else {
+            ""
+        },
         if row.held { "HELD " } else { "" },
         row.waiting_for.unwrap_or_default(),
     )

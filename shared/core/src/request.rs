@@ -8,8 +8,10 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::calendar::Zone;
 use crate::digest::{Digest, Tag};
 use crate::id::RequestId;
+use crate::regime::PauseReason;
 
 /// What a person may ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -325,6 +327,8 @@ pub struct Request {
     pub stage: Stage,
     /// The law it is handled under ([`crate::regime`]).
     pub regime: String,
+    /// Where its days are counted, if not where the law counts them: the controller's time zone.
+    pub time_zone: Option<Zone>,
     /// Language of mails and pages, a BCP 47 tag.
     pub locale: String,
     /// When the form arrived.
@@ -335,8 +339,10 @@ pub struct Request {
     pub verified_at: Option<Timestamp>,
     /// The legal due date: computed from regime and clock events, stored with each new event.
     pub due_at: Option<Timestamp>,
-    /// The due date after an extension that the person was told of.
+    /// The due date after an extension that the person must be told of.
     pub extended_to: Option<Timestamp>,
+    /// Since when the legal clock stands still, while it does.
+    pub paused_at: Option<Timestamp>,
     /// When the first effect was committed to: from then on revoking is too late.
     pub first_effect_at: Option<Timestamp>,
     /// When the outcome was known and the answer sent on its way.
@@ -407,8 +413,16 @@ pub enum Happening {
     Held,
     /// The hold was lifted.
     HoldReleased,
-    /// The due date was moved, and the person told.
+    /// The further time was taken; the person must be told.
     Extended(Timestamp),
+    /// The legal clock was stopped: we wait for the person.
+    Paused(PauseReason),
+    /// The person answered: the legal clock goes on.
+    Resumed,
+    /// Staff chose the law it is handled under.
+    RegimeChosen(String),
+    /// The due date lies beyond the known holidays: the law may allow more.
+    HolidaysUnknown,
     /// We refused.
     Denied(DenialReason),
     /// They withdrew.

@@ -55,6 +55,11 @@ impl Change {
         self.writes.push(write);
     }
 
+    /// Whether nothing is told: an act of staff without a timeline entry is no act.
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+
     /// Commits everything, or nothing; returns the request's version then.
     ///
     /// # Errors

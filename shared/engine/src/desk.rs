@@ -1,6 +1,9 @@
-//! What support staff may do to a request: hold, deny, extend, release, attest, allow partial.
+//! What support staff may do to a request: hold, deny, release, attest, allow partial; and to its
+//! legal clock (in `clock`): extend, pause, resume, choose the law.
 //!
 //! Every act is one commit with a timeline entry. Nothing here touches customers' data.
+
+mod clock;
 
 use std::sync::Arc;
 
@@ -9,10 +12,11 @@ use quittance_core::fault::Fault;
 use quittance_core::id::{RequestId, StoreId};
 use quittance_core::message::Message;
 use quittance_core::plan;
-use quittance_core::regime::Regime;
+use quittance_core::regime::{NoRegime, PauseReason};
 use quittance_core::request::{DenialReason, Ending, Happening, Hold, Request, Stage};
 use quittance_core::task::{Amendment, Task};
 
+pub use self::clock::Unverified;
 use crate::change::Change;
 use crate::ledger::{Item, Version, Write};
 use crate::ports::{Clock, Ledger, Queues, Vault};
@@ -52,6 +56,34 @@ pub enum DeskError {
     /// The law gives no further time for this right.
     #[error("the regime {0} knows no extension for this right")]
     NoExtension(String),
+    /// The person had to be told of an extension earlier.
+    #[error("an extension had to be told to the person by {0}: it can no longer be taken")]
+    NoticeTooLate(Timestamp),
+    /// The law's clock does not stop for this.
+    #[error("the regime {law} does not stop the clock for {}", reason.code())]
+    NoPause {
+        /// The law.
+        law: String,
+        /// What for.
+        reason: PauseReason,
+    },
+    /// The clock stands still already, or was never stopped.
+    #[error("the clock is not paused")]
+    NotPaused,
+    /// The answer is overdue: nothing stops the clock any more.
+    #[error("the answer was due at {0}: the clock can no longer be stopped")]
+    PastDue(Timestamp),
+    /// There are no rules of this law to go by.
+    #[error(transparent)]
+    NoRegime(#[from] NoRegime),
+    /// Nobody confirmed the law's numbers, and nobody said that this is known.
+    #[error(
+        "nobody has confirmed the times of the regime {0}: accept that explicitly, or choose another"
+    )]
+    Unverified(String),
+    /// The clock was moved under the law that applied so far.
+    #[error("the clock was extended or paused under {0}: the law can no longer be changed")]
+    ClockMoved(String),
     /// Something of ours failed.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -102,26 +134,6 @@ impl Desk {
             if change.request.ending.is_none() {
                 change.request.ending = Some(Ending::Denied(reason));
                 change.note(now, Happening::Denied(reason));
-            }
-            Ok(())
-        })
-        .await
-    }
-
-    /// Takes the further time the law gives; the person must be told why.
-    ///
-    /// # Errors
-    /// [`DeskError::NoExtension`] where the law gives none.
-    pub async fn extend(&self, id: RequestId) -> Result<(), DeskError> {
-        self.change(id, |change, now| {
-            require_open(&change.request)?;
-            let request = &change.request;
-            let to = Regime::find(&request.regime, request.right)
-                .and_then(|regime| regime.extended_due(request.submitted_at))
-                .ok_or_else(|| DeskError::NoExtension(request.regime.clone()))?;
-            if change.request.extended_to.is_none() {
-                change.request.extended_to = Some(to);
-                change.note(now, Happening::Extended(to));
             }
             Ok(())
         })
@@ -195,20 +207,30 @@ impl Desk {
     ) -> Result<(), DeskError> {
         for _ in 0..CONFLICTS {
             let (request, version) = self.load(id).await?;
-            let now = self.clock.now();
-            let mut change = Change::new(request.clone(), version);
-            edit(&mut change, now)?;
-            if change.request == request {
+            let mut change = Change::new(request, version);
+            edit(&mut change, self.clock.now())?;
+            if self.commit(change).await? == Committed::Yes {
                 return Ok(());
-            }
-            change.request.wake_at = Some(now);
-            match change.commit(&*self.ledger).await {
-                Ok(_) => return self.announce(&request).await,
-                Err(Fault::Conflict) => {}
-                Err(fault) => return Err(fault.into()),
             }
         }
         Err(Fault::retry("desk: a request kept changing").into())
+    }
+
+    /// Commits an act and wakes the request's function; an act that changed nothing is done already.
+    async fn commit(&self, mut change: Change) -> Result<Committed, DeskError> {
+        if change.is_empty() {
+            return Ok(Committed::Yes);
+        }
+        change.request.wake_at = Some(self.clock.now());
+        let request = change.request.clone();
+        match change.commit(&*self.ledger).await {
+            Ok(_) => {
+                self.announce(&request).await?;
+                Ok(Committed::Yes)
+            }
+            Err(Fault::Conflict) => Ok(Committed::No),
+            Err(fault) => Err(fault.into()),
+        }
     }
 
     async fn try_release(
@@ -248,6 +270,13 @@ impl Desk {
             .await?
             .ok_or(DeskError::NoRequest(id))
     }
+}
+
+/// Whether an act stands, or somebody else was faster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Committed {
+    Yes,
+    No,
 }
 
 fn require_open(request: &Request) -> Result<(), DeskError> {

@@ -111,7 +111,8 @@ impl Intake {
     /// # Errors
     /// [`IntakeError::Invalid`] names every field to correct; [`IntakeError::TokenReused`].
     pub async fn submit(&self, submission: &Submission) -> Result<Submitted, IntakeError> {
-        let form = Form::parse(submission, &self.map, &self.default_regime)
+        let now = self.clock.now();
+        let form = Form::parse(submission, &self.map, &self.default_regime, now)
             .map_err(IntakeError::Invalid)?;
         let token = self
             .keys

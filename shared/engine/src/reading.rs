@@ -2,7 +2,7 @@
 
 use quittance_core::fault::Fault;
 use quittance_core::id::{LeafId, RequestId, StoreId};
-use quittance_core::request::Request;
+use quittance_core::request::{Request, TimelineEvent};
 use quittance_core::task::Task;
 
 use crate::ledger::{Item, Key, Leaf, Listing, Stored, Version};
@@ -59,6 +59,22 @@ pub async fn tasks(ledger: &dyn Ledger, id: RequestId) -> Result<Vec<(Task, Vers
         tasks.push((task, version));
     }
     Ok(tasks)
+}
+
+/// Reads a request's timeline, first things first.
+///
+/// # Errors
+/// What the ledger reports.
+pub async fn timeline(ledger: &dyn Ledger, id: RequestId) -> Result<Vec<TimelineEvent>, Fault> {
+    let stored = everything(ledger, &Listing::Timeline(id)).await?;
+    let mut timeline = Vec::with_capacity(stored.len());
+    for Stored { item, .. } in stored {
+        let Item::Event(event) = item else {
+            return Err(wrong_kind());
+        };
+        timeline.push(event);
+    }
+    Ok(timeline)
 }
 
 /// Reads a leaf.

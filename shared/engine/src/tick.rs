@@ -186,8 +186,10 @@ impl Ticker {
 /// Whether the clock should let a request end without its blocked stores.
 fn nearly_due(request: &Request, now: Timestamp) -> bool {
     let due = request.extended_to.or(request.due_at);
-    let acting = matches!(request.stage, Stage::Locating | Stage::Acting);
-    acting
+    // While the law's clock stands still, the date is not known yet.
+    let counts =
+        request.paused_at.is_none() && matches!(request.stage, Stage::Locating | Stage::Acting);
+    counts
         && due
             .and_then(|due| due.saturating_sub(BEFORE_DUE).ok())
             .is_some_and(|at| at <= now)

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quittance_core::id::{LeafId, RequestId};
 use quittance_core::receipt::{Policy, PolicySigner, ReceiptKey, Slug, policy_text, verify};
-use quittance_core::request::{Outcome, Request, Stage};
+use quittance_core::regime::{ClockEvent, Regime};
+use quittance_core::request::{Outcome, Request, Stage, TimelineEvent};
 use quittance_core::task::{Amendment, Task, TaskStage};
 use quittance_engine::ledger::{Item, Leaf};
 use quittance_engine::memory::log::{LogWorld, check_log};
@@ -19,7 +20,7 @@ use crate::World;
 struct Facts {
     requests: Vec<Request>,
     tasks: BTreeMap<RequestId, Vec<Task>>,
-    events: BTreeMap<RequestId, Vec<u32>>,
+    events: BTreeMap<RequestId, Vec<TimelineEvent>>,
     subjects: Vec<RequestId>,
     leaves: BTreeMap<LeafId, Leaf>,
     outbox: BTreeSet<LeafId>,
@@ -95,7 +96,7 @@ impl Facts {
             match stored.item {
                 Item::Request(item) => facts.requests.push(item),
                 Item::Task(item) => facts.tasks.entry(item.request).or_default().push(item),
-                Item::Event(item) => facts.events.entry(item.request).or_default().push(item.n),
+                Item::Event(item) => facts.events.entry(item.request).or_default().push(item),
                 Item::Subject(item) => facts.subjects.push(item.request),
                 Item::Outbox(item) => {
                     facts.outbox.insert(item.leaf);
@@ -172,7 +173,12 @@ impl Facts {
                 "sealed, but still listed as open",
             );
         }
-        let mut numbers = self.events.get(&id).cloned().unwrap_or_default();
+        let timeline = self.events.get(&id).cloned().unwrap_or_default();
+        must(
+            !accepted || dates_hold(request, &timeline),
+            "the dates are not what the timeline comes to",
+        );
+        let mut numbers: Vec<u32> = timeline.iter().map(|entry| entry.n).collect();
         numbers.sort_unstable();
         must(
             numbers == (1..=request.events).collect::<Vec<_>>(),
@@ -229,6 +235,20 @@ impl Facts {
             }
         }
     }
+}
+
+/// Whether anybody who counts again comes to the dates that are stored.
+fn dates_hold(request: &Request, timeline: &[TimelineEvent]) -> bool {
+    let found = Regime::find(&request.regime, request.right, request.submitted_at);
+    let events = ClockEvent::of(request, timeline);
+    let zone = request.time_zone.as_ref();
+    found
+        .ok()
+        .and_then(|regime| regime.deadlines(&events, zone))
+        .is_some_and(|dates| {
+            let stored = (request.due_at, request.extended_to, request.paused_at);
+            stored == (Some(dates.due_at), dates.extended_to, dates.paused_at)
+        })
 }
 
 fn check_task(world: &World, request: &Request, task: &Task, findings: &mut Vec<String>) {

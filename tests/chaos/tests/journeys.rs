@@ -577,6 +577,7 @@ fn the_checker_sees_every_kind_of_break() {
         ),
         ("accepted_at", edit(|r| r.accepted_at = None)),
         ("without a due date", edit(|r| r.due_at = None)),
+        ("the timeline comes to", edit(|r| r.extended_to = r.due_at)),
         (
             "yet touched",
             edit(|r| r.ending = Some(quittance_core::request::Ending::Revoked)),

@@ -5,10 +5,12 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
+use quittance_core::calendar::Zone;
 use quittance_core::digest::{Digest, HmacKey, Tag};
 use quittance_core::fault::BlockReason;
 use quittance_core::id::{LeafId, RequestId, StoreId};
 use quittance_core::outcome::{Attested, Check, CheckMethod, Exemption, TaskOutcome};
+use quittance_core::regime::PauseReason;
 use quittance_core::request::{
     Challenge, DenialReason, Ending, GateReason, Happening, Hold, Outcome, Plan, Request, Right,
     Stage, TimelineEvent,
@@ -51,9 +53,21 @@ pub(super) fn request() -> impl Strategy<Value = Request> {
         option::of(gate()),
         option::of(when_ending()),
         at(),
+        option::of(prop::sample::select(vec![
+            "Europe/Berlin",
+            "America/New_York",
+        ])),
     );
     (identity, times, tags, counts, challenge, plan, rest).prop_map(
-        |(identity, times, tags, counts, challenge, plan, (hold, gate, ending, submitted_at))| {
+        |(
+            identity,
+            times,
+            tags,
+            counts,
+            challenge,
+            plan,
+            (hold, gate, ending, submitted_at, zone),
+        )| {
             let (id, right, stage, regime, locale) = identity;
             let (status_token, commitment, subject_tags) = tags;
             let (codes_sent, events, amendments) = counts;
@@ -62,12 +76,14 @@ pub(super) fn request() -> impl Strategy<Value = Request> {
                 right,
                 stage,
                 regime,
+                time_zone: zone.and_then(Zone::parse),
                 locale,
                 submitted_at,
                 accepted_at: times[0],
                 verified_at: times[1],
                 due_at: times[2],
                 extended_to: times[3],
+                paused_at: times[1],
                 first_effect_at: times[4],
                 responded_at: times[5],
                 answer: plan.as_ref().map(|plan| plan.0),
@@ -335,6 +351,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         digest().prop_map(Happening::GateOpened),
         at().prop_map(Happening::Extended),
         denial().prop_map(Happening::Denied),
+        prop::sample::select(PauseReason::ALL.to_vec()).prop_map(Happening::Paused),
+        "[a-z_]{1,9}".prop_map(Happening::RegimeChosen),
         "[a-z]{1,9}".prop_map(Happening::Released),
         ending().prop_map(Happening::Responded),
     ]

@@ -31,6 +31,7 @@ pub use self::store::{
     KeyType, Line, Place, RecordFormat, S3Objects, S3Records, SortKey, SortTest, Store, Sweep,
 };
 pub use self::template::{FilledKey, KeyTemplate, TemplateError, UnsafeValue, ValueTemplate};
+use crate::calendar::Zone;
 use crate::digest::Digest;
 use crate::id::StoreId;
 use crate::subject::{IdentifierKind, IdentifierValue, Normalise, NormaliseError, Region};
@@ -173,6 +174,9 @@ pub struct Controller {
     pub contact: String,
     /// Whether they decide about the data or process it for somebody.
     pub role: Role,
+    /// Where days are counted, if not where each law counts them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<Zone>,
     /// Where to complain, if the controller names an authority.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authority: Option<String>,

@@ -66,6 +66,7 @@ fn composed_by(name: &str, stores: Vec<StoreExport>) -> Composed {
         role: quittance_core::data_map::Role::Controller,
         name: name.to_owned(),
         contact: "privacy@example.test".to_owned(),
+        time_zone: None,
         authority: None,
         automated_decisions: None,
     };

@@ -3,8 +3,8 @@
 use quittance_core::digest::Digest;
 use quittance_core::fault::Fault;
 use quittance_core::id::LeafId;
-use quittance_core::regime::Regime;
-use quittance_core::request::{Event, Happening, Request};
+use quittance_core::regime::{ClockEvent, Deadlines, Regime};
+use quittance_core::request::{Event, Happening, Request, TimelineEvent};
 
 use super::Intake;
 use crate::change::Change;
@@ -21,11 +21,14 @@ impl Intake {
     ) -> Result<Request, Fault> {
         let mut change = Change::new(request, version);
         change.go(Event::Confirmed)?;
-        self.stamp(&mut change.request)?;
         let now = self.clock.now();
         change.request.verified_at = Some(now);
+        let dates = self.stamp(&mut change.request)?;
         change.note(now, how);
         change.note(now, Happening::Accepted);
+        if !dates.holidays_known {
+            change.note(now, Happening::HolidaysUnknown);
+        }
         for write in self.acceptance(&change.request).await? {
             change.also(write);
         }
@@ -46,31 +49,40 @@ impl Intake {
             .stage
             .after(Event::Confirmed)
             .map_err(|illegal| Fault::reject(illegal.to_string()))?;
-        self.stamp(&mut request)?;
-        request.events = 1;
-        writes.push(Write::Create(Item::Event(
-            quittance_core::request::TimelineEvent {
+        let dates = self.stamp(&mut request)?;
+        let told = if dates.holidays_known {
+            vec![Happening::Accepted]
+        } else {
+            vec![Happening::Accepted, Happening::HolidaysUnknown]
+        };
+        for what in told {
+            request.events += 1;
+            writes.push(Write::Create(Item::Event(TimelineEvent {
                 request: request.id,
-                n: 1,
+                n: request.events,
                 at: self.clock.now(),
-                what: Happening::Accepted,
-            },
-        )));
+                what,
+            })));
+        }
         writes.extend(self.acceptance(&request).await?);
         writes.push(Write::Create(Item::Request(request.clone())));
         Ok(request)
     }
 
-    /// Starts the legal clock.
-    fn stamp(&self, request: &mut Request) -> Result<(), Fault> {
+    /// Starts the legal clock: receipt, and the proof of identity where there was one.
+    fn stamp(&self, request: &mut Request) -> Result<Deadlines, Fault> {
         let now = self.clock.now();
-        let regime = Regime::find(&request.regime, request.right)
-            .ok_or_else(|| Fault::reject("intake: the request's regime is unknown"))?;
+        let regime = Regime::find(&request.regime, request.right, request.submitted_at)
+            .map_err(|none| Fault::reject(format!("intake: {none}")))?;
+        let mut events = vec![(request.submitted_at, ClockEvent::Received)];
+        events.extend(request.verified_at.map(|at| (at, ClockEvent::Verified)));
+        let dates = regime
+            .deadlines(&events, request.time_zone.as_ref())
+            .ok_or_else(|| Fault::reject("intake: a request without a receipt"))?;
         request.accepted_at = Some(now);
-        // The clock runs from receipt: time spent on verification is ours (11 CCR 7021(b)).
-        request.due_at = Some(regime.due(request.submitted_at));
+        request.due_at = Some(dates.due_at);
         request.wake_at = Some(now);
-        Ok(())
+        Ok(dates)
     }
 
     /// Keeps the unsigned acceptance statement, and lists the writes that commit to it.

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use quittance_core::calendar::Zone;
 use quittance_core::data_map::DataMap;
 use quittance_core::digest::Tag;
 use quittance_core::id::RequestId;
-use quittance_core::regime::Regime;
+use quittance_core::regime::{NoRegime, Regime};
 use quittance_core::request::{Request, Right, Stage};
 use quittance_core::subject::{IdentifierKind, Identifiers, Normalise, commitment, subject_tag};
 use serde::{Deserialize, Serialize};
@@ -60,6 +61,7 @@ pub(super) struct Form {
     pub(super) mail_to: Option<String>,
     pub(super) client_token: String,
     pub(super) regime: String,
+    pub(super) time_zone: Option<Zone>,
     pub(super) locale: String,
 }
 
@@ -68,6 +70,7 @@ impl Form {
         submission: &Submission,
         map: &DataMap,
         default_regime: &str,
+        now: Timestamp,
     ) -> Result<Self, Vec<FieldError>> {
         let mut errors = Vec::new();
         let right = Right::parse(&submission.right);
@@ -88,12 +91,12 @@ impl Form {
             errors.push(wrong("locale", "use a language tag such as en or pt-BR"));
         }
         let regime = submission.regime.as_deref().unwrap_or(default_regime);
-        if let Some(right) = right.filter(|right| Regime::find(regime, *right).is_none()) {
-            let known = Regime::known(right).join(", ");
-            errors.push(wrong(
-                "regime",
-                format!("for this right choose one of: {known}"),
-            ));
+        if let Some(right) = right
+            && let Some(why) = not_to_choose(regime, right, now)
+        {
+            let choices = Regime::choices(right, now).join(", ");
+            let message = format!("{why}; for this right choose one of: {choices}");
+            errors.push(wrong("regime", message));
         }
         let (identifiers, mail_to) = identifiers(submission, right, map, &mut errors);
         match right {
@@ -103,6 +106,7 @@ impl Form {
                 mail_to,
                 client_token: token.clone(),
                 regime: regime.to_owned(),
+                time_zone: map.controller.time_zone.clone(),
                 locale: locale.to_owned(),
             }),
             Some(_) | None => Err(errors),
@@ -154,12 +158,14 @@ impl Form {
             right: self.right,
             stage: Stage::Draft,
             regime: self.regime.clone(),
+            time_zone: self.time_zone.clone(),
             locale: self.locale.clone(),
             submitted_at: now,
             accepted_at: None,
             verified_at: None,
             due_at: None,
             extended_to: None,
+            paused_at: None,
             first_effect_at: None,
             responded_at: None,
             answer: None,
@@ -179,6 +185,19 @@ impl Form {
             wake_at: Some(now.saturating_add(DRAFT_LIFE).unwrap_or(Timestamp::MAX)),
             purged_at: None,
         }
+    }
+}
+
+/// Why a form cannot choose a law. What was typed is not repeated: the form is a stranger's.
+fn not_to_choose(law: &str, right: Right, now: Timestamp) -> Option<&'static str> {
+    match Regime::find(law, right, now) {
+        Ok(regime) if regime.confidence.is_verified() => None,
+        Ok(_) => {
+            Some("nobody has confirmed the times of this law: write to support to have it applied")
+        }
+        Err(NoRegime::UnknownLaw(_)) => Some("this law is not known"),
+        Err(NoRegime::OtherRights(_)) => Some("this law sets no time for this right"),
+        Err(NoRegime::NotInForce { .. }) => Some("this law does not apply today"),
     }
 }
 
@@ -262,4 +281,39 @@ fn printable(name: &str) -> String {
         .filter(|c| c.is_ascii_alphanumeric() || "_-".contains(*c))
         .take(64)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_confirmed_laws_in_force_can_be_chosen() {
+        let now: Timestamp = "2025-12-01T12:00:00Z".parse().unwrap();
+        for (law, right, why) in [
+            ("eu_gdpr", Right::Access, None),
+            ("us_tn_tipa", Right::OptOut, None),
+            ("atlantis", Right::Access, Some("this law is not known")),
+            (
+                "hk_pdpo",
+                Right::Deletion,
+                Some("this law sets no time for this right"),
+            ),
+            (
+                "us_ky_kcdpa",
+                Right::Access,
+                Some("this law does not apply today"),
+            ),
+            (
+                "mx_lfpdppp",
+                Right::Access,
+                Some(
+                    "nobody has confirmed the times of this law: write to support to have it \
+                     applied",
+                ),
+            ),
+        ] {
+            assert_eq!(not_to_choose(law, right, now), why, "{law}");
+        }
+    }
 }

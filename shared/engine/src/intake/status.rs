@@ -24,6 +24,9 @@ pub struct Status {
     pub accepted_at: Option<Timestamp>,
     /// When the law wants an answer.
     pub due_at: Option<Timestamp>,
+    /// Since when the law's clock stands still, waiting for the person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused_at: Option<Timestamp>,
     /// When it was answered.
     pub responded_at: Option<Timestamp>,
     /// What it waits for, when it waits.
@@ -47,6 +50,7 @@ pub fn status(request: &Request) -> Status {
         regime: request.regime.clone(),
         accepted_at: request.accepted_at,
         due_at: request.extended_to.or(request.due_at),
+        paused_at: request.paused_at,
         responded_at: request.responded_at,
         waiting_for: request.gate,
         denial: match request.ending {

@@ -16,6 +16,7 @@ use super::reading::{Field, Fields, Reader, did_you_mean};
 use super::store::{Line, Store};
 use super::yaml::{Mark, Value, shown};
 use super::{Controller, DataMap, IdentifierRule, Role, waves, yaml};
+use crate::calendar::Zone;
 use crate::id::StoreId;
 use crate::subject::{IdentifierKind, Normalise, Region};
 
@@ -133,6 +134,9 @@ fn controller(reader: &mut Reader, field: &Field<'_>) -> Option<Controller> {
             ];
             reader.word(&field, &roles)
         });
+    let time_zone = optional(&mut fields, "time_zone", |field| {
+        reader.parsed(field, Zone::parse, "write a name such as Europe/Berlin")
+    });
     let authority = optional_text(reader, &mut fields, "authority");
     let automated_decisions = optional_text(reader, &mut fields, "automated_decisions");
     reader.finish(&fields);
@@ -141,6 +145,7 @@ fn controller(reader: &mut Reader, field: &Field<'_>) -> Option<Controller> {
         name: name?,
         contact: contact?,
         role: role?,
+        time_zone: time_zone.ok()?,
         authority: authority.ok()?,
         automated_decisions: automated_decisions.ok()?,
     })

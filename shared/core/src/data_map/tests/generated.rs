@@ -134,13 +134,15 @@ fn controllers() -> impl Strategy<Value = Controller> {
         roles,
         option::of(texts()),
         option::of(texts()),
+        option::of(select(vec!["Europe/Berlin", "America/New_York"])),
     )
         .prop_map(
-            |(id, name, contact, role, authority, automated_decisions)| Controller {
+            |(id, name, contact, role, authority, automated_decisions, zone)| Controller {
                 id,
                 name,
                 contact,
                 role,
+                time_zone: zone.and_then(Zone::parse),
                 authority,
                 automated_decisions,
             },
