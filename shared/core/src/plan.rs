@@ -319,6 +319,7 @@ mod tests {
             parts: 1,
             matched: 1,
             manifest: key.tag("m", &[]),
+            yields: false,
         });
         assert_ne!(before, digest(&key, Right::Access, map, &none, &tasks));
         assert_ne!(before, digest(&key, Right::Deletion, map, &none, &[]));
