@@ -306,12 +306,11 @@ impl Intake {
     async fn try_send_code(&self, reference: &str, address: &str) -> Result<(), IntakeError> {
         for _ in 0..CONFLICTS {
             let (request, version) = self.find(reference).await?;
-            let tag = parse::address_tag(address, &self.map, &self.keys);
-            let own = tag.is_some_and(|tag| request.subject_tags.contains(&tag));
-            if !own || request.purged_at.is_some() {
+            let own = parse::own_address(&request, address, &self.map, &self.keys);
+            let Some(own) = own.filter(|_| request.purged_at.is_none()) else {
                 return Err(IntakeError::NotFound);
-            }
-            match self.new_code(request, version, Some(address)).await {
+            };
+            match self.new_code(request, version, Some(&own)).await {
                 Err(IntakeError::Fault(Fault::Conflict)) => {}
                 done => return done,
             }

@@ -17,7 +17,7 @@ use super::IdentifierValue;
 pub enum Normalise {
     /// As it is, without blanks around it.
     Exact,
-    /// An address: lower case, NFC, the domain in ASCII.
+    /// An address: ASCII letters in lower case, NFC, the domain in ASCII.
     Email,
     /// A phone number in E.164.
     Phone,
@@ -181,11 +181,28 @@ fn lower(text: &str) -> String {
         .collect()
 }
 
+/// The part before the `@`: only ASCII letters lose their case, so that two mailboxes never become
+/// one. A character that composing or folding would turn into ASCII (KELVIN SIGN, dotted capital I)
+/// is a look-alike of another mailbox and is refused.
+fn lower_local(local: &str) -> Result<String, NormaliseError> {
+    let looks_alike = |c: char| {
+        !c.is_ascii()
+            && std::iter::once(c)
+                .nfc()
+                .chain(c.to_lowercase())
+                .any(|c| c.is_ascii())
+    };
+    if local.chars().any(looks_alike) {
+        return Err(NormaliseError::NotEmail);
+    }
+    Ok(local.nfc().collect::<String>().to_ascii_lowercase())
+}
+
 fn email(text: &str) -> Result<String, NormaliseError> {
     let (local, domain) = text.rsplit_once('@').ok_or(NormaliseError::NotEmail)?;
     // The domain first: only in ASCII are its dots and labels what they will be.
     let domain = idna::domain_to_ascii_strict(domain).map_err(|_| NormaliseError::NotEmail)?;
-    let address = format!("{}@{domain}", lower(local));
+    let address = format!("{}@{domain}", lower_local(local)?);
     let options = Options::default()
         .with_required_tld()
         .without_domain_literal()

@@ -201,12 +201,21 @@ fn not_to_choose(law: &str, right: Right, now: Timestamp) -> Option<&'static str
     }
 }
 
-/// The index tag of an address typed by somebody who comes back.
-pub(super) fn address_tag(address: &str, map: &DataMap, keys: &TagKeys) -> Option<Tag> {
+/// The address to mail to when somebody who comes back types one that is the request's own: its
+/// normalised text, which is the one that was proven.
+pub(super) fn own_address(
+    request: &Request,
+    typed: &str,
+    map: &DataMap,
+    keys: &TagKeys,
+) -> Option<String> {
     map.provable_kinds().into_iter().find_map(|kind| {
-        let rule = map.identifiers.get(&kind)?;
-        let value = rule.normalise(address).ok()?;
-        Some(subject_tag(&keys.subject, &kind, &value))
+        let value = map.identifiers.get(&kind)?.normalise(typed).ok()?;
+        let tag = subject_tag(&keys.subject, &kind, &value);
+        request
+            .subject_tags
+            .contains(&tag)
+            .then(|| value.expose().to_owned())
     })
 }
 
@@ -244,12 +253,20 @@ fn identifiers(
         match rule.normalise(typed) {
             Ok(value) => {
                 if rule.normalise == Normalise::Email {
-                    mail_to = Some(typed.trim().to_owned());
+                    // What is mailed is what is looked up: a code proves exactly that mailbox.
+                    mail_to = Some(value.expose().to_owned());
                 }
                 found.insert(kind, value);
             }
             Err(error) => errors.push(wrong(field, error.to_string())),
         }
+    }
+    if needs_proof && found.len() > 1 {
+        // One code proves one mailbox; nobody is asked about the other one.
+        errors.push(wrong(
+            "identifiers",
+            "give one address only: send one request per mailbox",
+        ));
     }
     if needs_proof && mail_to.is_none() && errors.is_empty() {
         let kinds: Vec<String> = provable.iter().map(ToString::to_string).collect();
