@@ -63,8 +63,11 @@ pub enum Locator {
         key: String,
         /// The version; none in a bucket that never had versions.
         version: Option<String>,
-        /// The entity tag as seen; none for a delete marker.
+        /// The entity tag as seen; none for a delete marker and for an upload.
         etag: Option<String>,
+        /// The id of an unfinished multipart upload, which is no object yet.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        upload: Option<String>,
     },
 }
 

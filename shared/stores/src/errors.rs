@@ -55,10 +55,10 @@ pub(crate) fn s3<E: ProvideErrorMetadata>(
     }
 }
 
-/// Whether S3 says that the object or the version does not exist.
+/// Whether S3 says that the object, version or upload does not exist.
 pub(crate) fn is_absent<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     match code(error) {
-        "NoSuchKey" | "NoSuchVersion" | "NotFound" => true,
+        "NoSuchKey" | "NoSuchUpload" | "NoSuchVersion" | "NotFound" => true,
         "" => status(error) == Some(404),
         _ => false,
     }

@@ -156,16 +156,18 @@ impl Change {
     }
 }
 
-/// Plans the next update; none when everything is as it should be.
+/// Plans the next update; none when everything is as it should be. What stands at an `anchor`
+/// identifies the item: it changes with the last update, or the rest would be nobody's.
 ///
 /// # Errors
 /// A field stands where the data map expects a map: `SchemaMismatch`.
 pub(super) fn plan(
     item: &Attributes,
     changes: &[Change],
+    anchors: &[Vec<Step>],
     bindings: &mut Bindings,
 ) -> Result<Option<Update>, Fault> {
-    let mut open: Vec<(Vec<Step>, &To)> = changes
+    let (anchored, mut open): (Vec<_>, Vec<_>) = changes
         .iter()
         .flat_map(|change| {
             change
@@ -173,12 +175,17 @@ pub(super) fn plan(
                 .into_iter()
                 .map(|place| (place, &change.to))
         })
-        .collect();
-    if open.is_empty() {
+        .partition(|(place, _)| anchors.iter().any(|anchor| path::overlap(anchor, place)));
+    if open.is_empty() && anchored.is_empty() {
         return Ok(None);
     }
-    let is_whole = open.len() <= PLACES_PER_UPDATE;
-    open.truncate(PLACES_PER_UPDATE);
+    let is_whole =
+        open.is_empty() || open.len().saturating_add(anchored.len()) <= PLACES_PER_UPDATE;
+    if is_whole {
+        open.extend(anchored);
+    } else {
+        open.truncate(PLACES_PER_UPDATE);
+    }
     let mut parts = Parts::default();
     for (place, to) in open {
         parts.add(item, &place, to, bindings)?;
@@ -352,7 +359,7 @@ mod tests {
             change("prefs.sharing", To::Value(yes.clone())),
         ];
         let mut bindings = Bindings::default();
-        let update = plan(&Attributes::new(), &changes, &mut bindings)
+        let update = plan(&Attributes::new(), &changes, &[], &mut bindings)
             .unwrap()
             .unwrap();
         assert_eq!(update.expression, "SET #n0 = :v0");
@@ -373,7 +380,7 @@ mod tests {
     fn a_flag_below_a_text_is_a_schema_mismatch() {
         let changes = [change("prefs.no", To::Value(AttributeValue::Bool(true)))];
         let item = map(&[("prefs", text("none"))]);
-        let planned = plan(&item, &changes, &mut Bindings::default());
+        let planned = plan(&item, &changes, &[], &mut Bindings::default());
         assert_eq!(
             planned.err(),
             Some(Fault::Block(BlockReason::SchemaMismatch))
@@ -385,7 +392,7 @@ mod tests {
         let list = AttributeValue::L((0..120).map(|n| text(&n.to_string())).collect());
         let item = map(&[("notes", list)]);
         let changes = [change("notes[]", To::Mask(text("x")))];
-        let update = plan(&item, &changes, &mut Bindings::default())
+        let update = plan(&item, &changes, &[], &mut Bindings::default())
             .unwrap()
             .unwrap();
         assert!(!update.is_whole);
@@ -413,7 +420,7 @@ mod tests {
         ]);
         assert!(Aim::Change(changes[..2].to_vec()).is_met(&item));
         assert!(
-            plan(&item, &changes, &mut Bindings::default())
+            plan(&item, &changes, &[], &mut Bindings::default())
                 .unwrap()
                 .is_none()
         );

@@ -55,7 +55,10 @@ async fn attempt(items: &Items<'_>, key: &Key) -> Result<Tried, Fault> {
             Ok(Tried::Done(Effect::Made))
         }
         Aim::Change(changes) => {
-            let Some(update) = change::plan(&item, changes, &mut bindings)? else {
+            // Killed between two updates, the item still names its subject and is found again.
+            let lookups = items.probes.iter().flat_map(Probe::lookups);
+            let anchors: Vec<_> = lookups.filter_map(|lookup| lookup.anchor(&item)).collect();
+            let Some(update) = change::plan(&item, changes, &anchors, &mut bindings)? else {
                 return Ok(Tried::Done(Effect::Already));
             };
             write(items, key, bindings, still_theirs, &update).await?;
@@ -79,15 +82,11 @@ fn conditions(probe: &Probe, item: &Attributes, key: &Key, bindings: &mut Bindin
         .keys()
         .map(|name| format!("attribute_exists({})", bindings.name(name)))
         .collect();
-    let holding = probe.lookups().iter().find(|lookup| lookup.holds(item));
-    let identified = holding.and_then(|lookup| {
-        let place = path::places(item, &lookup.subject.path)
-            .into_iter()
-            .find(|place| {
-                path::look(item, place).is_some_and(|found| lookup.subject.accepts(found))
-            })?;
-        Some((path::look(item, &place)?.clone(), place))
-    });
+    let anchor = probe
+        .lookups()
+        .iter()
+        .find_map(|lookup| lookup.anchor(item));
+    let identified = anchor.and_then(|place| Some((path::look(item, &place)?.clone(), place)));
     if let Some((read, place)) = identified
         && !matches!(place.as_slice(), [path::Step::Name(name)] if key.contains_key(name))
     {

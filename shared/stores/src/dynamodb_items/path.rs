@@ -66,6 +66,11 @@ pub(super) fn joined(place: &[Step], step: Step) -> Vec<Step> {
     place
 }
 
+/// Whether changing what stands at one place changes what stands at the other.
+pub(super) fn overlap(one: &[Step], other: &[Step]) -> bool {
+    one.starts_with(other) || other.starts_with(one)
+}
+
 /// Returns what stands at a place.
 pub(super) fn look<'a>(item: &'a Attributes, place: &[Step]) -> Option<&'a AttributeValue> {
     let (Step::Name(name), rest) = place.split_first()? else {

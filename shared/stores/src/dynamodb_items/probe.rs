@@ -11,7 +11,7 @@ use quittance_core::manifest::KeyValue;
 use quittance_core::outcome::CheckMethod;
 use quittance_core::subject::{IdentifierKind, IdentifierValue, Identifiers};
 
-use super::path;
+use super::path::{self, Step};
 use super::value::{self, Attributes};
 use crate::Rules;
 
@@ -187,6 +187,16 @@ impl Lookup {
             subject,
             sort: None,
         }
+    }
+
+    /// Returns the first place at which the item names the subject, if it is what this looks for.
+    pub(super) fn anchor(&self, item: &Attributes) -> Option<Vec<Step>> {
+        if !self.holds(item) {
+            return None;
+        }
+        path::places(item, &self.subject.path)
+            .into_iter()
+            .find(|place| path::look(item, place).is_some_and(|found| self.subject.accepts(found)))
     }
 
     /// Whether an item is what this looks for.

@@ -1,4 +1,4 @@
-//! Deletes one object or version so that it is gone, not hidden.
+//! Deletes one object, version or unfinished upload so that it is gone, not hidden.
 
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::delete_object::DeleteObjectError;
@@ -14,6 +14,9 @@ use crate::errors;
 
 /// Deletes the place's version, or the object where there never were versions.
 pub(super) async fn erase(objects: &Objects<'_>, place: Place<'_>) -> Result<Effect, Fault> {
+    if let Some(upload) = place.upload {
+        return abort(objects, place.key, upload).await;
+    }
     if let Some(version) = place.version {
         return erase_version(objects, place.key, version).await;
     }
@@ -21,6 +24,24 @@ pub(super) async fn erase(objects: &Objects<'_>, place: Place<'_>) -> Result<Eff
         Versioning::Never => erase_object(objects, place).await,
         // Versioning came after the listing: what was listed is the null version now.
         Versioning::Kept => erase_version(objects, place.key, "null").await,
+    }
+}
+
+/// Takes away an upload that was never finished, with its parts.
+async fn abort(objects: &Objects<'_>, key: &str, upload: &str) -> Result<Effect, Fault> {
+    let sent = objects
+        .client
+        .abort_multipart_upload()
+        .bucket(objects.bucket)
+        .key(key)
+        .upload_id(upload)
+        .send()
+        .await;
+    match sent {
+        Ok(_) => Ok(Effect::Made),
+        // Aborted before, or finished: an object that came of it is found by the look back.
+        Err(error) if errors::is_absent(&error) => Ok(Effect::Already),
+        Err(error) => Err(errors::s3("AbortMultipartUpload", objects.bucket, &error)),
     }
 }
 

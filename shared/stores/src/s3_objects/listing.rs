@@ -1,4 +1,4 @@
-//! Lists every version and delete marker under the targets, to the end.
+//! Lists every version, delete marker and unfinished upload under the targets, to the end.
 
 use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
 use quittance_core::digest::Digest;
@@ -17,6 +17,18 @@ use crate::errors;
 #[derive(Default, Serialize, Deserialize)]
 struct Progress {
     target: usize,
+    /// Whether the target's versions are listed, and its uploads are next.
+    #[serde(default)]
+    uploads: bool,
+    key_marker: Option<String>,
+    /// A version's id, or an upload's.
+    version_marker: Option<String>,
+}
+
+/// What one listing shows, and where it says to go on.
+struct Listed {
+    matches: Vec<Match>,
+    truncated: bool,
     key_marker: Option<String>,
     version_marker: Option<String>,
 }
@@ -36,9 +48,13 @@ pub(super) async fn locate(objects: &Objects<'_>, from: Option<&Cursor>) -> Resu
             let Some(target) = objects.targets.get(progress.target) else {
                 break;
             };
-            let listed = list(objects, target, &progress).await?;
-            matches.extend(matches_of(&listed, target, versioning));
-            progress = progress.after(&listed, target)?;
+            let mut listed = if progress.uploads {
+                list_uploads(objects, target, &progress).await?
+            } else {
+                list(objects, target, &progress, versioning).await?
+            };
+            matches.append(&mut listed.matches);
+            progress = progress.after(listed, target, objects.with_uploads)?;
         }
     }
     let next = (progress.target < objects.targets.len())
@@ -53,42 +69,84 @@ pub(super) async fn locate(objects: &Objects<'_>, from: Option<&Cursor>) -> Resu
 }
 
 impl Progress {
-    fn after(self, listed: &ListObjectVersionsOutput, target: &Target) -> Result<Self, Fault> {
-        let truncated = listed.is_truncated().unwrap_or_default();
+    fn after(self, listed: Listed, target: &Target, with_uploads: bool) -> Result<Self, Fault> {
         // Keys come in order: once past an exact key, what follows is only its prefix's namesakes.
         let past = target.is_exact()
             && listed
-                .next_key_marker()
+                .key_marker
+                .as_deref()
                 .is_some_and(|marker| !target.covers(marker));
-        if !truncated || past {
+        if !listed.truncated || past {
+            // Uploads come last: one that is finished meanwhile is an object of later than the look.
+            let uploads = with_uploads && !self.uploads;
             return Ok(Self {
-                target: self.target.saturating_add(1),
+                target: self.target.saturating_add(usize::from(!uploads)),
+                uploads,
                 ..Self::default()
             });
         }
         let next = Self {
             target: self.target,
-            key_marker: listed.next_key_marker().map(str::to_owned),
-            version_marker: listed.next_version_id_marker().map(str::to_owned),
+            uploads: self.uploads,
+            key_marker: listed.key_marker,
+            version_marker: listed.version_marker,
         };
         // A listing that says "more" but not from where would be read for ever, or not to its end.
         if next.key_marker.is_none()
             || (next.key_marker == self.key_marker && next.version_marker == self.version_marker)
         {
-            return Err(Fault::retry(
-                "s3 ListObjectVersions: truncated without a way on",
-            ));
+            return Err(Fault::retry("s3 listing: truncated without a way on"));
         }
         Ok(next)
     }
+}
+
+async fn list_uploads(
+    objects: &Objects<'_>,
+    target: &Target,
+    progress: &Progress,
+) -> Result<Listed, Fault> {
+    let listed = objects
+        .client
+        .list_multipart_uploads()
+        .bucket(objects.bucket)
+        .prefix(target.prefix())
+        .max_uploads(objects.page)
+        .set_key_marker(progress.key_marker.clone())
+        .set_upload_id_marker(progress.version_marker.clone())
+        .send()
+        .await
+        .map_err(|error| errors::s3("ListMultipartUploads", objects.bucket, &error))?;
+    let matches = listed.uploads().iter().filter_map(|upload| {
+        let key = upload.key().filter(|key| target.covers(key))?;
+        let id = upload.upload_id()?;
+        Some(Match {
+            locator: Locator::Object {
+                key: key.to_owned(),
+                version: None,
+                etag: None,
+                upload: Some(id.to_owned()),
+            },
+            fingerprint: fingerprint(["upload", key, "", id]),
+            yields: Identifiers::default(),
+            settled: false,
+        })
+    });
+    Ok(Listed {
+        matches: matches.collect(),
+        truncated: listed.is_truncated().unwrap_or_default(),
+        key_marker: listed.next_key_marker().map(str::to_owned),
+        version_marker: listed.next_upload_id_marker().map(str::to_owned),
+    })
 }
 
 async fn list(
     objects: &Objects<'_>,
     target: &Target,
     progress: &Progress,
-) -> Result<ListObjectVersionsOutput, Fault> {
-    objects
+    versioning: Versioning,
+) -> Result<Listed, Fault> {
+    let listed = objects
         .client
         .list_object_versions()
         .bucket(objects.bucket)
@@ -98,7 +156,13 @@ async fn list(
         .set_version_id_marker(progress.version_marker.clone())
         .send()
         .await
-        .map_err(|error| errors::s3("ListObjectVersions", objects.bucket, &error))
+        .map_err(|error| errors::s3("ListObjectVersions", objects.bucket, &error))?;
+    Ok(Listed {
+        matches: matches_of(&listed, target, versioning),
+        truncated: listed.is_truncated().unwrap_or_default(),
+        key_marker: listed.next_key_marker().map(str::to_owned),
+        version_marker: listed.next_version_id_marker().map(str::to_owned),
+    })
 }
 
 fn matches_of(
@@ -134,6 +198,7 @@ fn found(key: &str, version: Option<String>, etag: Option<String>, fingerprint: 
             key: key.to_owned(),
             version,
             etag,
+            upload: None,
         },
         fingerprint,
         yields: Identifiers::default(),

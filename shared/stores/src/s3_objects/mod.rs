@@ -15,6 +15,7 @@ use aws_sdk_s3::types::BucketVersioningStatus;
 use quittance_core::data_map::S3Objects;
 use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::manifest::{Cursor, Locator};
+use quittance_core::request::Right;
 use quittance_engine::ports::{Effect, Found, Question};
 use quittance_engine::record::Record;
 
@@ -26,6 +27,8 @@ pub(crate) struct Objects<'a> {
     client: &'a Client,
     bucket: &'a str,
     targets: Vec<Target>,
+    /// Unfinished uploads hold data, too, but none that anybody can read.
+    with_uploads: bool,
     page: i32,
 }
 
@@ -41,11 +44,15 @@ impl<'a> Objects<'a> {
             client,
             bucket: &place.bucket,
             targets: target::targets(&place.objects, question.identifiers)?,
+            with_uploads: match question.right {
+                Right::Deletion => true,
+                Right::Access | Right::OptOut => false,
+            },
             page: i32::try_from(page).unwrap_or(i32::MAX),
         })
     }
 
-    /// Lists versions and delete markers, page by page.
+    /// Lists versions and delete markers, and for a deletion unfinished uploads, page by page.
     pub(crate) async fn locate(&self, from: Option<&Cursor>) -> Result<Found, Fault> {
         listing::locate(self, from).await
     }
@@ -82,7 +89,7 @@ impl<'a> Objects<'a> {
         }
     }
 
-    /// Deletes one object or version.
+    /// Deletes one object or version, or aborts an upload.
     pub(crate) async fn erase(&self, locator: &Locator) -> Result<Effect, Fault> {
         let place = self.place(locator)?;
         if !self.covers(place.key) {
@@ -97,10 +104,16 @@ impl<'a> Objects<'a> {
 
     fn place<'l>(&self, locator: &'l Locator) -> Result<Place<'l>, Fault> {
         match locator {
-            Locator::Object { key, version, etag } => Ok(Place {
+            Locator::Object {
+                key,
+                version,
+                etag,
+                upload,
+            } => Ok(Place {
                 key,
                 version: version.as_deref(),
                 etag: etag.as_deref(),
+                upload: upload.as_deref(),
             }),
             Locator::Item { .. } => Err(Fault::reject(format!(
                 "an item's locator for bucket {}",
@@ -160,8 +173,10 @@ impl<'a> Objects<'a> {
 struct Place<'a> {
     key: &'a str,
     version: Option<&'a str>,
-    /// None for a delete marker.
+    /// None for a delete marker and for an upload.
     etag: Option<&'a str>,
+    /// Of an unfinished upload.
+    upload: Option<&'a str>,
 }
 
 /// Whether deleting without a version id removes anything.

@@ -168,6 +168,33 @@ async fn redacting_the_identity_itself_is_made_once_and_known_the_second_time() 
 }
 
 #[tokio::test]
+async fn redacting_more_than_one_update_holds_masks_the_identity_last() {
+    let world = customers().await;
+    let message = |n: usize| AttributeValue::M(item(&[("text", text(&format!("said {n}")))]));
+    let mut long = world.dump("customers").await["1"].clone();
+    long.insert(
+        "messages".to_owned(),
+        AttributeValue::L((0..60).map(message).collect()),
+    );
+    world.put("customers", long).await;
+    let (store, who) = (
+        by_email("deletion: { redact: { email: mask, \"messages[].text\": mask } }"),
+        ann(),
+    );
+    let deletion = ask(&store, &who, Right::Deletion);
+    for expected in [Effect::Made, Effect::Already] {
+        assert_eq!(
+            world.stores.erase(deletion, &at("1", "")).await,
+            Ok(expected)
+        );
+    }
+    let after = world.dump("customers").await["1"].clone();
+    let masked = AttributeValue::M(item(&[("text", text("***"))]));
+    assert_eq!(after["email"], text("***"));
+    assert_eq!(after["messages"], AttributeValue::L(vec![masked; 60]));
+}
+
+#[tokio::test]
 async fn an_update_never_brings_back_what_was_deleted_meanwhile() {
     let redacting = by_email("deletion: { redact: { name: mask } }");
     let flagging = by_email("deletion: delete_item\nopt_out: { set: { do_not_sell: true } }");

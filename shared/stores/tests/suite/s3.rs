@@ -68,6 +68,43 @@ async fn all_versions_and_delete_markers_go_and_neighbours_stay() {
 }
 
 #[tokio::test]
+async fn unfinished_uploads_go_with_a_deletion_and_neighbours_stay() {
+    let world = World::start().await.paged(2);
+    world.bucket("media", None).await;
+    world.object("media", "avatars/1/a", "mine").await;
+    for key in ["avatars/1/a", "avatars/1/b", "avatars/1/c", "avatars/12/a"] {
+        let create = world.s3.create_multipart_upload();
+        let upload = create.bucket("media").key(key).send().await.unwrap();
+        let part = world.s3.upload_part().bucket("media").key(key);
+        part.set_upload_id(upload.upload_id)
+            .part_number(1)
+            .body(b"half".to_vec().into())
+            .send()
+            .await
+            .unwrap();
+    }
+    let (store, who) = (avatars(), customer("1"));
+    let access = world
+        .search(ask(&store, &who, Right::Access))
+        .await
+        .unwrap();
+    assert_eq!(access.matches.len(), 1);
+    let deletion = ask(&store, &who, Right::Deletion);
+    let found = world.search(deletion).await.unwrap();
+    assert_eq!((found.matches.len(), found.places().len()), (4, 4));
+    for expected in [Effect::Made, Effect::Already] {
+        for place in found.places() {
+            assert_eq!(world.stores.erase(deletion, &place).await, Ok(expected));
+        }
+    }
+    assert!(world.search(deletion).await.unwrap().matches.is_empty());
+    let left = world.s3.list_multipart_uploads().bucket("media");
+    let left = left.send().await.unwrap();
+    let keys: Vec<_> = left.uploads().iter().map(|upload| upload.key()).collect();
+    assert_eq!(keys, [Some("avatars/12/a")]);
+}
+
+#[tokio::test]
 async fn an_object_without_versions_is_deleted_once() {
     let world = World::start().await;
     world.bucket("media", None).await;
@@ -205,6 +242,7 @@ async fn an_exact_key_is_not_the_longer_keys_that_begin_with_it() {
         key: "cards/12.pdf".into(),
         version: None,
         etag: None,
+        upload: None,
     };
     assert_eq!(
         world.stores.erase(deletion, &other).await,
@@ -258,6 +296,7 @@ async fn every_version_is_read_as_it_was() {
         key: key.to_owned(),
         version: None,
         etag: Some("\"x\"".to_owned()),
+        upload: None,
     };
     world.object("media", "avatars/2/a", "another's").await;
     assert!(
