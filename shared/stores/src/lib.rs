@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use quittance_core::data_map::{DeletionRule, IdentifierRule, OptOutRule, Place};
+use quittance_core::data_map::{
+    DeletionRule, Find, FindHow, IdentifierRule, OptOutRule, Place, Store,
+};
 use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::manifest::{Cursor, Locator};
 use quittance_core::request::Right;
@@ -67,6 +69,9 @@ impl AwsStores {
             return Err(Fault::Block(BlockReason::UnsupportedStore));
         }
         match &question.store.place {
+            Place::DynamoDb(_) if finds_by_columns(question.store) => {
+                Err(Fault::Block(BlockReason::SchemaMismatch))
+            }
             Place::DynamoDb(place) => Items::new(self, &place.table, question)
                 .await
                 .map(Room::Items),
@@ -80,6 +85,12 @@ impl AwsStores {
             }
         }
     }
+}
+
+/// Whether a store is to be searched by columns of rows.
+fn finds_by_columns(store: &Store) -> bool {
+    let by_columns = |find: &Find| matches!(find.how, FindHow::Columns(_));
+    store.find.iter().any(by_columns)
 }
 
 /// A store, opened for one question.
