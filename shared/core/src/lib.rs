@@ -10,6 +10,7 @@ pub mod digest;
 pub mod fault;
 pub mod id;
 pub mod manifest;
+pub mod matching;
 pub mod message;
 pub mod outcome;
 pub mod plan;

@@ -267,10 +267,10 @@ fn rows_are_found_by_hashes_and_by_tuples() {
          { customer_id: { field: id }, email: { field: mail, hash: sha256_base64 } }",
     ))
     .unwrap();
-    let [hashed, tuple] = map.stores[0].find.as_slice() else {
+    let [single, tuple] = map.stores[0].find.as_slice() else {
         panic!("two ways")
     };
-    assert_eq!(hashed.columns()[0].hash, Some(Hash::Sha256Hex));
+    assert_eq!(single.columns()[0].hash, Some(Hash::Sha256Hex));
     assert_eq!(tuple.kind, kind("customer_id"));
     let hashes: Vec<_> = tuple.columns().iter().map(|column| column.hash).collect();
     assert_eq!(
