@@ -1,11 +1,13 @@
-//! How Quittance reaches customers' data: DynamoDB items, S3 objects.
+//! How Quittance reaches customers' data: DynamoDB items, S3 objects, rows in S3 objects.
 //!
+//! [`rewrite`] is pure: it searches and rewrites objects of rows without reaching anything.
 //! [`AwsStores`] answers the engine's three store ports. What to look for is decided by the data
 //! map and the engine; here is only how. Invariant: nothing is touched that does not carry one of
 //! the question's identifiers at the moment of the effect.
 
 mod dynamodb_items;
 mod errors;
+pub mod rewrite;
 mod s3_objects;
 
 use std::collections::BTreeMap;
