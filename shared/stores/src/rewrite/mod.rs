@@ -131,8 +131,7 @@ pub struct Row {
     pub bytes: Vec<u8>,
 }
 
-/// Reads one object and writes it anew.
-#[derive(Debug)]
+/// Reads one object and writes it anew. `Debug` prints what it counted.
 pub struct Rewriter {
     unpacker: Unpacker,
     buffer: Vec<u8>,
@@ -236,6 +235,15 @@ impl Rewriter {
                 return Ok(taken);
             }
         }
+    }
+}
+
+impl fmt::Debug for Rewriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rewriter")
+            .field("report", self.pass.report())
+            .field("stopped", &self.stopped)
+            .finish_non_exhaustive()
     }
 }
 

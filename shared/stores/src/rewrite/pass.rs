@@ -13,7 +13,6 @@ use super::report::{Runs, add};
 use super::{Action, Limits, Output, Report, Row, Source};
 
 /// Everything that lines change.
-#[derive(Debug)]
 pub(super) struct Pass {
     judge: Judge,
     duty: Duty,
@@ -35,7 +34,6 @@ pub(super) struct Pass {
 }
 
 /// An action, made ready.
-#[derive(Debug)]
 enum Duty {
     Drop,
     Find,
@@ -96,6 +94,11 @@ impl Pass {
 
     pub(super) fn exclude(&mut self, members: impl IntoIterator<Item = u32>) {
         self.excluded.extend(members);
+    }
+
+    /// What was counted so far.
+    pub(super) const fn report(&self) -> &Report {
+        &self.report
     }
 
     /// Handles the lines that end in an unpacked piece, and keeps the beginning of the next one.
