@@ -6,8 +6,10 @@
 mod args;
 mod company;
 mod demo;
+mod heap;
 mod offline;
 mod printing;
+mod rewrite;
 mod shop;
 mod support;
 
@@ -35,6 +37,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Verify(args) => offline::verify(&args),
         Command::Fsck(args) => offline::fsck(&args),
         Command::DataMap(args) => offline::data_map(&args),
+        Command::Rewrite(args) => rewrite::rewrite(&args),
         Command::Demo(args) => wait_for(demo::run(args)),
         Command::Local(args) => wait_for(company::serve(args)),
         Command::Policy(args) => wait_for(support::policy(args)),

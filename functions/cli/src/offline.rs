@@ -251,7 +251,8 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(path).map_err(|error| unreadable(path, &error))
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+/// Says that a file cannot be read.
+pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     let message = format!("cannot read {}: {error}", path.display());
     if error.kind() == std::io::ErrorKind::NotFound {
         Failure::not_found(message)
