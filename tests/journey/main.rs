@@ -13,3 +13,4 @@ mod evidence;
 mod kill;
 mod local;
 mod many;
+mod rewrite;

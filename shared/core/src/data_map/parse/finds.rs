@@ -171,6 +171,8 @@ fn field_of(reader: &mut Reader, field: &Field<'_>, place: Option<PlaceKind>) ->
     let path = fields
         .required(reader, "field", "field: and its path, such as user.email")
         .and_then(|field| path_of(reader, &field, place));
+    let why = "in tables, columns are compared as they are; declare an identifier for the hash";
+    fields.refuse(reader, "hash", why);
     reader.finish(&fields);
     path.map(FindHow::Field)
 }
