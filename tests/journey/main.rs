@@ -14,3 +14,4 @@ mod kill;
 mod law;
 mod local;
 mod many;
+mod rewrite;

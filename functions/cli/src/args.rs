@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
+use crate::rewrite::RewriteArgs;
+
 /// Data-subject requests, with receipts that verify themselves.
 #[derive(Debug, Parser)]
 #[command(name = "dsr", version, propagate_version = true)]
@@ -25,6 +27,8 @@ pub(crate) enum Command {
     Fsck(FsckArgs),
     /// Check a data map
     DataMap(DataMapArgs),
+    /// Take the rows of some people out of a local file
+    Rewrite(RewriteArgs),
     /// Print the policy by which a deployment's receipts are verified
     Policy(PolicyArgs),
     /// Show the laws that due dates are counted by, offline

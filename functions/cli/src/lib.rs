@@ -6,9 +6,11 @@
 mod args;
 mod company;
 mod demo;
+mod heap;
 mod law;
 mod offline;
 mod printing;
+mod rewrite;
 mod shop;
 mod support;
 
@@ -37,6 +39,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Fsck(args) => offline::fsck(&args),
         Command::DataMap(args) => offline::data_map(&args),
         Command::Regime(args) => law::regime(&args),
+        Command::Rewrite(args) => rewrite::rewrite(&args),
         Command::Demo(args) => wait_for(demo::run(args)),
         Command::Local(args) => wait_for(company::serve(args)),
         Command::Policy(args) => wait_for(support::policy(args)),

@@ -185,7 +185,8 @@ fn bounded(path: &Path, longest: usize) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+/// Says that a file cannot be read.
+pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     let message = format!("cannot read {}: {error}", path.display());
     if error.kind() == std::io::ErrorKind::NotFound {
         Failure::not_found(message)

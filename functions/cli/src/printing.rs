@@ -19,6 +19,14 @@ impl Failure {
         }
     }
 
+    /// It was asked wrongly.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            code: 2,
+        }
+    }
+
     /// Something named does not exist.
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Self {

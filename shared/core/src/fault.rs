@@ -89,6 +89,8 @@ pub enum BlockReason {
     TableFormat,
     /// More data than this version handles in one piece.
     TooLarge,
+    /// An object is damaged, or its rows are not what the data map says.
+    UnreadableData,
     /// An identifier's value cannot stand in a key or path.
     UnsafeIdentifier,
     /// This kind of store cannot be handled yet.
@@ -112,6 +114,7 @@ impl BlockReason {
             Self::StoreGone => "store_gone",
             Self::TableFormat => "table_format",
             Self::TooLarge => "too_large",
+            Self::UnreadableData => "unreadable_data",
             Self::UnsafeIdentifier => "unsafe_identifier",
             Self::UnsupportedStore => "unsupported_store",
             Self::UpstreamBlocked => "upstream_blocked",
@@ -132,6 +135,7 @@ impl BlockReason {
             Self::StoreGone => "put the store back into the data map, or seal as partial",
             Self::TableFormat => "delete through the table's own engine, then attest",
             Self::TooLarge => "split the data, or raise the function's memory, then release",
+            Self::UnreadableData => "repair or replace the object that is named, then release",
             Self::UnsafeIdentifier => "handle this subject's data by hand, then attest",
             Self::UnsupportedStore => "handle this store by hand, or seal as partial",
             Self::UpstreamBlocked => "release the blocked store that leads here; this one follows",

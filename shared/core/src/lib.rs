@@ -11,6 +11,7 @@ pub mod fault;
 pub mod holidays;
 pub mod id;
 pub mod manifest;
+pub mod matching;
 pub mod message;
 pub mod outcome;
 pub mod plan;

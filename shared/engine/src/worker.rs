@@ -361,6 +361,7 @@ const fn patience(reason: BlockReason) -> Option<SignedDuration> {
         | BlockReason::StoreGone
         | BlockReason::TableFormat
         | BlockReason::TooLarge
+        | BlockReason::UnreadableData
         | BlockReason::UnsafeIdentifier
         | BlockReason::UnsupportedStore
         | BlockReason::UpstreamBlocked => None,

@@ -1,18 +1,22 @@
-//! How Quittance reaches customers' data: DynamoDB items, S3 objects.
+//! How Quittance reaches customers' data: DynamoDB items, S3 objects, rows in S3 objects.
 //!
+//! [`rewrite`] is pure: it searches and rewrites objects of rows without reaching anything.
 //! [`AwsStores`] answers the engine's three store ports. What to look for is decided by the data
 //! map and the engine; here is only how. Invariant: nothing is touched that does not carry one of
 //! the question's identifiers at the moment of the effect.
 
 mod dynamodb_items;
 mod errors;
+pub mod rewrite;
 mod s3_objects;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use quittance_core::data_map::{DeletionRule, IdentifierRule, OptOutRule, Place};
+use quittance_core::data_map::{
+    DeletionRule, Find, FindHow, IdentifierRule, OptOutRule, Place, Store,
+};
 use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::manifest::{Cursor, Locator};
 use quittance_core::request::Right;
@@ -67,6 +71,9 @@ impl AwsStores {
             return Err(Fault::Block(BlockReason::UnsupportedStore));
         }
         match &question.store.place {
+            Place::DynamoDb(_) if finds_by_columns(question.store) => {
+                Err(Fault::Block(BlockReason::SchemaMismatch))
+            }
             Place::DynamoDb(place) => Items::new(self, &place.table, question)
                 .await
                 .map(Room::Items),
@@ -80,6 +87,12 @@ impl AwsStores {
             }
         }
     }
+}
+
+/// Whether a store is to be searched by columns of rows.
+fn finds_by_columns(store: &Store) -> bool {
+    let by_columns = |find: &Find| matches!(find.how, FindHow::Columns(_));
+    store.find.iter().any(by_columns)
 }
 
 /// A store, opened for one question.

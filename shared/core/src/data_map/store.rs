@@ -54,12 +54,16 @@ pub struct Store {
 impl Store {
     /// Returns the kinds of identifiers by which a subject is found here.
     pub fn finds_by(&self) -> BTreeSet<IdentifierKind> {
-        let mut kinds: BTreeSet<IdentifierKind> =
-            self.find.iter().map(|find| find.kind.clone()).collect();
+        self.ways().into_iter().flatten().collect()
+    }
+
+    /// Returns, for each way to find a subject, the kinds that must all be known for it.
+    pub fn ways(&self) -> Vec<BTreeSet<IdentifierKind>> {
+        let mut ways: Vec<BTreeSet<IdentifierKind>> = self.find.iter().map(Find::kinds).collect();
         if let Place::S3Objects(place) = &self.place {
-            kinds.insert(place.objects.kind().clone());
+            ways.push([place.objects.kind().clone()].into());
         }
-        kinds
+        ways
     }
 
     /// Whether a person attests for it instead of us looking.
@@ -158,7 +162,7 @@ pub enum Compression {
 /// One way to find a subject.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Find {
-    /// By which identifier.
+    /// By which identifier; with several columns, the first one's.
     pub kind: IdentifierKind,
     /// How.
     pub how: FindHow,
@@ -167,10 +171,37 @@ pub struct Find {
     pub line: Line,
 }
 
+impl Find {
+    /// Returns the kinds that must all be known to find anybody this way.
+    pub fn kinds(&self) -> BTreeSet<IdentifierKind> {
+        match &self.how {
+            FindHow::Columns(columns) => columns.iter().map(|c| c.kind.clone()).collect(),
+            FindHow::Field(_) | FindHow::Index { .. } | FindHow::Key(_) => {
+                [self.kind.clone()].into()
+            }
+        }
+    }
+
+    /// Returns the columns that rows are compared by; none when it is a question by key.
+    pub fn columns(&self) -> Vec<Column> {
+        match &self.how {
+            FindHow::Columns(columns) => columns.clone(),
+            FindHow::Field(field) => vec![Column {
+                kind: self.kind.clone(),
+                field: field.clone(),
+                hash: None,
+            }],
+            FindHow::Index { .. } | FindHow::Key(_) => Vec::new(),
+        }
+    }
+}
+
 /// How a subject is found by an identifier.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FindHow {
+    /// Columns of each row that must all match; records only. One raw column is a `Field`.
+    Columns(Vec<Column>),
     /// A field of each row in records, of each item in a table: everything is read.
     Field(FieldPath),
     /// A table's secondary index.
@@ -184,6 +215,43 @@ pub enum FindHow {
     },
     /// A table's primary key.
     Key(KeyQuery),
+}
+
+/// One column of a row by which a subject is found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Column {
+    /// Which identifier it holds.
+    pub kind: IdentifierKind,
+    /// Where it is.
+    pub field: FieldPath,
+    /// How it is hashed, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hash: Option<Hash>,
+}
+
+/// How a text stands for SHA-256 of a normalised identifier, in UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hash {
+    /// 44 characters of Base64, the standard alphabet; the `=` at the end may be missing.
+    Sha256Base64,
+    /// 64 hex digits, of either case.
+    Sha256Hex,
+}
+
+impl Hash {
+    /// Reads the digest; none when the text is none.
+    pub fn read(self, text: &str) -> Option<Digest> {
+        let text = text.trim().as_bytes();
+        let bytes = match self {
+            Self::Sha256Hex => data_encoding::HEXLOWER_PERMISSIVE.decode(text).ok()?,
+            Self::Sha256Base64 => {
+                let unpadded = text.strip_suffix(b"=").unwrap_or(text);
+                data_encoding::BASE64_NOPAD.decode(unpadded).ok()?
+            }
+        };
+        bytes.try_into().ok().map(Digest::new)
+    }
 }
 
 /// What an index holds.

@@ -105,7 +105,7 @@ fn about(store: &Store, path: &str, found: &mut Vec<Problem>) {
 fn finds(store: &Store, path: &str, found: &mut Vec<Problem>) {
     let scans = |find: &Find| match &find.how {
         FindHow::Index { coverage, .. } => *coverage == Coverage::Partial,
-        FindHow::Field(_) => true,
+        FindHow::Columns(_) | FindHow::Field(_) => true,
         FindHow::Key(_) => false,
     };
     let is_table = match &store.place {

@@ -71,6 +71,9 @@ fn unreachable(
     asked: &BTreeSet<IdentifierKind>,
 ) -> Vec<Problem> {
     let mut known = asked.clone();
+    let is_reached = |store: &Store, known: &BTreeSet<IdentifierKind>| {
+        store.ways().iter().any(|way| way.is_subset(known))
+    };
     let mut lost: Vec<(usize, &Store, &BTreeSet<IdentifierKind>)> = stores
         .iter()
         .zip(finds)
@@ -81,7 +84,7 @@ fn unreachable(
     loop {
         let (reached, rest): (Vec<_>, Vec<_>) = lost
             .into_iter()
-            .partition(|(_, _, kinds)| !kinds.is_disjoint(&known));
+            .partition(|(_, store, _)| is_reached(store, &known));
         lost = rest;
         if reached.is_empty() {
             break;

@@ -90,6 +90,8 @@ pub(super) fn probes(store: &Store, identifiers: &Identifiers, rules: &Rules) ->
                     }
                     scanned.extend(lookup);
                 }
+                // The data map has them in records only; `AwsStores::open` blocks any other.
+                FindHow::Columns(_) => {}
                 FindHow::Field(field) => {
                     let mut lookup = Lookup::field(field, identifier);
                     lookup.subject.spelling = spelling(&find.kind, identifier, rules);

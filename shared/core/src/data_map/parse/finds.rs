@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::super::names;
 use super::super::path::{FieldPath, PATH_ADVICE, Segment};
 use super::super::reading::{Field, Fields, Reader};
-use super::super::store::{Coverage, Find, FindHow, KeyQuery, KeyType, Line, SortKey, SortTest};
+use super::super::store::{
+    Column, Coverage, Find, FindHow, Hash, KeyQuery, KeyType, Line, SortKey, SortTest,
+};
 use super::super::template::ValueTemplate;
 use super::super::yaml::{Mark, Value};
 use super::places::PlaceKind;
@@ -65,6 +67,9 @@ fn find(
     place: Option<PlaceKind>,
     declared: &Declared,
 ) -> Option<Find> {
+    if place == Some(PlaceKind::Records) {
+        return columns(reader, field, declared);
+    }
     let entries = reader.named(field, "{ customer_id: { key: pk } }")?;
     let [(entry, inner)] = entries.as_slice() else {
         reader.wrong(
@@ -85,7 +90,7 @@ fn find(
         | Value::List(_) => false,
     };
     let is_field = has("field") && !has("key") && !has("index");
-    let how = if place == Some(PlaceKind::Records) || is_field {
+    let how = if is_field {
         field_of(reader, inner, place)
     } else {
         table_key(reader, inner, kind.as_ref())
@@ -97,12 +102,77 @@ fn find(
     })
 }
 
-/// Reads a find by a field: of each row in records, of each item in a table.
+/// Reads a find by columns of a row. Several in one entry are a tuple: all must match.
+fn columns(reader: &mut Reader, field: &Field<'_>, declared: &Declared) -> Option<Find> {
+    let entries = reader.named(field, "{ email: { field: user.email } }")?;
+    let columns: Vec<Option<Column>> = entries
+        .iter()
+        .map(|(entry, inner)| {
+            let kind = declared.kind(reader, &entry.key, entry.mark, &inner.path);
+            column(reader, inner, kind)
+        })
+        .collect();
+    let Some((first, _)) = entries.first() else {
+        reader.wrong(
+            field,
+            "names no column; write { email: { field: user.email } }",
+        );
+        return None;
+    };
+    if entries.len() > MAX_COLUMNS {
+        let message = format!("has more than {MAX_COLUMNS} columns; name fewer");
+        reader.wrong(field, message);
+        return None;
+    }
+    let columns = columns.into_iter().collect::<Option<Vec<Column>>>()?;
+    let kind = columns.first()?.kind.clone();
+    let how = match columns.as_slice() {
+        [
+            Column {
+                kind: _,
+                field,
+                hash: None,
+            },
+        ] => FindHow::Field(field.clone()),
+        _ => FindHow::Columns(columns),
+    };
+    Some(Find {
+        kind,
+        how,
+        line: Line(first.mark.line),
+    })
+}
+
+fn column(reader: &mut Reader, field: &Field<'_>, kind: Option<IdentifierKind>) -> Option<Column> {
+    let mut fields = reader.fields(field, "{ field: user.email }")?;
+    let path = fields
+        .required(reader, "field", "field: and its path, such as user.email")
+        .and_then(|field| path_of(reader, &field, Some(PlaceKind::Records)));
+    let hash = optional(&mut fields, "hash", |field| {
+        reader.word(
+            field,
+            &[
+                ("sha256_hex", Hash::Sha256Hex),
+                ("sha256_base64", Hash::Sha256Base64),
+            ],
+        )
+    });
+    reader.finish(&fields);
+    Some(Column {
+        kind: kind?,
+        field: path?,
+        hash: hash.ok()?,
+    })
+}
+
+/// Reads a find by a field of each item in a table.
 fn field_of(reader: &mut Reader, field: &Field<'_>, place: Option<PlaceKind>) -> Option<FindHow> {
     let mut fields = reader.fields(field, "{ field: user.email }")?;
     let path = fields
         .required(reader, "field", "field: and its path, such as user.email")
         .and_then(|field| path_of(reader, &field, place));
+    let why = "in tables, columns are compared as they are; declare an identifier for the hash";
+    fields.refuse(reader, "hash", why);
     reader.finish(&fields);
     path.map(FindHow::Field)
 }
@@ -291,5 +361,6 @@ fn attribute(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     reader.parsed(field, |text| owned_if(text, names::is_attribute), advice)
 }
 
+const MAX_COLUMNS: usize = 8;
 const COVERAGE: &str = "coverage: complete (every item that has the identifier is in the index, \
                         in its normalised spelling) or coverage: partial";

@@ -171,7 +171,7 @@ fn redaction_problem(path: &FieldPath, mask: Mask, finds: &[Find]) -> Option<&'s
     let index_key = finds.iter().find_map(|find| match &find.how {
         FindHow::Index { query, .. } if query.key == path.as_str() => Some(query.key_type),
         FindHow::Index { query, .. } if is_sort_key(query, path) => Some(KeyType::String),
-        FindHow::Index { .. } | FindHow::Key(_) | FindHow::Field(_) => None,
+        FindHow::Columns(_) | FindHow::Field(_) | FindHow::Index { .. } | FindHow::Key(_) => None,
     })?;
     match (mask, index_key) {
         (Mask::Null, KeyType::String | KeyType::Number) | (Mask::Fixed, KeyType::Number) => {
@@ -274,7 +274,7 @@ fn flags(
         };
         let is_index_key = finds.iter().any(|find| match &find.how {
             FindHow::Index { query, .. } => query.key == path.as_str(),
-            FindHow::Key(_) | FindHow::Field(_) => false,
+            FindHow::Columns(_) | FindHow::Field(_) | FindHow::Key(_) => false,
         });
         if is_primary_key(&path, finds) || is_index_key {
             let message = "is a key attribute, by which subjects are found; set another field";
@@ -340,7 +340,7 @@ fn change_path<T>(
 fn is_primary_key(path: &FieldPath, finds: &[Find]) -> bool {
     finds.iter().any(|find| match &find.how {
         FindHow::Key(query) => query.key == path.as_str() || is_sort_key(query, path),
-        FindHow::Index { .. } | FindHow::Field(_) => false,
+        FindHow::Columns(_) | FindHow::Field(_) | FindHow::Index { .. } => false,
     })
 }
 

@@ -182,6 +182,7 @@ struct Spec {
     place: Place,
     finds: Vec<(KeyQuery, Option<(String, Coverage)>)>,
     field: FieldPath,
+    hash: Option<Hash>,
     yields: Option<FieldPath>,
     exclude: BTreeSet<FieldPath>,
     changes: Change,
@@ -199,7 +200,9 @@ struct Change {
 
 fn specs() -> impl Strategy<Value = Spec> {
     let finds = vec((queries(), option::of((names(), coverages()))), 1..3);
-    let first = (texts(), places(), finds, paths(), option::of(paths()));
+    let hashes = option::of(select(vec![Hash::Sha256Base64, Hash::Sha256Hex]));
+    let fields = (paths(), hashes);
+    let first = (texts(), places(), finds, fields, option::of(paths()));
     let exclude = btree_set(paths(), 0..3);
     let sweep = option::of((15_u32..=1440).prop_map(|every_minutes| Sweep { every_minutes }));
     let second = (
@@ -210,13 +213,15 @@ fn specs() -> impl Strategy<Value = Spec> {
         option::of(accounts()),
         sweep,
     );
-    (first, second).prop_map(|((public_name, place, finds, field, yields), second)| {
+    (first, second).prop_map(|((public_name, place, finds, fields, yields), second)| {
+        let (field, hash) = fields;
         let (exclude, changes, about, residency, account, sweep) = second;
         Spec {
             public_name,
             place,
             finds,
             field,
+            hash,
             yields,
             exclude,
             changes,
@@ -430,7 +435,14 @@ fn store(n: usize, spec: Spec, kinds: &[IdentifierKind]) -> Store {
             }
         }
         Place::S3Records(_) => {
-            let how = FindHow::Field(spec.field);
+            let how = match spec.hash {
+                None => FindHow::Field(spec.field),
+                hash @ Some(_) => FindHow::Columns(vec![Column {
+                    kind: kind("email"),
+                    field: spec.field,
+                    hash,
+                }]),
+            };
             store.find.push(Find {
                 kind: kind("email"),
                 how,

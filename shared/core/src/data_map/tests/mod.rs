@@ -285,6 +285,60 @@ fn a_table_may_be_searched_by_any_field_at_a_price() {
     assert!(problems(&by("{}"))[0].contains("or field: to read the whole table"));
 }
 
+/// A store of rows that is found in these ways.
+fn rows(find: &str) -> String {
+    with_stores(&format!(
+        "  - id: events\n    public_name: Events\n    \
+         s3: {{ bucket: lake, prefix: events/, format: jsonl }}\n    find: [ {find} ]\n"
+    ))
+}
+
+#[test]
+fn rows_are_found_by_hashes_and_by_tuples() {
+    let map = DataMap::parse(&rows(
+        "{ email: { field: mail, hash: sha256_hex } }, \
+         { customer_id: { field: id }, email: { field: mail, hash: sha256_base64 } }",
+    ))
+    .unwrap();
+    let [single, tuple] = map.stores[0].find.as_slice() else {
+        panic!("two ways")
+    };
+    assert_eq!(single.columns()[0].hash, Some(Hash::Sha256Hex));
+    assert_eq!(tuple.kind, kind("customer_id"));
+    let hashes: Vec<_> = tuple.columns().iter().map(|column| column.hash).collect();
+    assert_eq!(
+        hashes,
+        [None, Some(Hash::Sha256Base64)],
+        "in the order of the text"
+    );
+}
+
+#[test]
+fn a_tuple_leads_nowhere_until_all_of_it_is_known() {
+    let alone = rows("{ customer_id: { field: id }, email: { field: mail } }");
+    assert!(problems(&alone)[0].contains("nothing leads to events"));
+    let table = "  - { id: a, public_name: A, dynamodb: { table: customers }, \
+                 find: [ { email: { key: pk } } ], yields: { customer_id: id } }\n";
+    let map = DataMap::parse(&format!("{alone}{table}")).unwrap();
+    assert_eq!(map.wave_of(&StoreId::parse("events").unwrap()), Some(1));
+}
+
+#[test]
+fn a_hash_is_read_in_either_case_and_with_or_without_its_end() {
+    let digest = Digest::of(b"ann@example.org");
+    let hex = digest.to_string();
+    assert_eq!(Hash::Sha256Hex.read(&hex), Some(digest));
+    assert_eq!(Hash::Sha256Hex.read(&hex.to_uppercase()), Some(digest));
+    assert_eq!(Hash::Sha256Hex.read(&hex[1..]), None);
+    let base64 = data_encoding::BASE64.encode(digest.as_bytes());
+    assert_eq!(Hash::Sha256Base64.read(&base64), Some(digest));
+    assert_eq!(
+        Hash::Sha256Base64.read(base64.trim_end_matches('=')),
+        Some(digest)
+    );
+    assert_eq!(Hash::Sha256Base64.read(&hex), None);
+}
+
 #[test]
 fn names_are_those_that_aws_takes() {
     for bucket in [

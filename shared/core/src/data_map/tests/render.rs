@@ -85,6 +85,7 @@ fn render_store(store: &Store) -> Value {
 
 fn render_find(find: &Find) -> Value {
     let how = match &find.how {
+        FindHow::Columns(columns) => return render_columns(columns),
         FindHow::Field(path) => json!({ "field": path }),
         FindHow::Key(query) => render_query(query),
         FindHow::Index {
@@ -99,6 +100,14 @@ fn render_find(find: &Find) -> Value {
         }
     };
     json!({ find.kind.as_str(): how })
+}
+
+fn render_columns(columns: &[Column]) -> Value {
+    let one = |column: &Column| {
+        let tree = json!({ "field": column.field, "hash": column.hash });
+        (column.kind.to_string(), without_nulls(tree))
+    };
+    columns.iter().map(one).collect::<Map<_, _>>().into()
 }
 
 fn render_query(query: &KeyQuery) -> Value {

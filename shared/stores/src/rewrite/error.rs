@@ -1,0 +1,152 @@
+//! Why an object of rows cannot be rewritten, and what to do about it.
+//!
+//! Errors say where (a line's number), never what stands there: rows are personal.
+
+use quittance_core::data_map::{Compression, FieldPath, RecordFormat};
+use quittance_core::fault::{BlockReason, Fault};
+
+/// Why an object of rows cannot be searched or rewritten. It stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RewriteError {
+    /// It unpacks to far more than real data does.
+    #[error(
+        "unpacks to more than {limit} times its size; if it is really yours, unpack it and \
+         replace the object"
+    )]
+    Bomb {
+        /// How many times is allowed.
+        limit: u64,
+    },
+    /// Compressed bytes contradict themselves.
+    #[error(
+        "the {} data is damaged ({detail}); replace the object with a good copy, or correct \
+         compression in the data map", name(*.compression)
+    )]
+    Corrupt {
+        /// What it was read as.
+        compression: Compression,
+        /// What does not fit.
+        detail: &'static str,
+    },
+    /// A path leads to a position, which rows are not searched by.
+    #[error("{0} names a position; in rows, lists are searched as a whole: write [] instead")]
+    Position(FieldPath),
+    /// A row is not as it must be.
+    #[error("line {line} {problem}")]
+    Row {
+        /// In which line it stands, from 1.
+        line: u64,
+        /// What is wrong with it.
+        problem: RowProblem,
+    },
+    /// It failed before: what was handed out is not the whole.
+    #[error("this rewrite failed before; begin again with the whole object")]
+    Stopped,
+    /// The compressed data ends too early.
+    #[error(
+        "the {} data ends too early; the upload was cut off: replace the object with a whole copy",
+        name(*.0)
+    )]
+    Truncated(Compression),
+    /// A compression that is not handled.
+    #[error("{} is not rewritten by this version; handle the store by hand", name(*.0))]
+    UnsupportedCompression(Compression),
+    /// A format that is not handled.
+    #[error("rows in {} are not rewritten by this version; handle the store by hand", words(*.0))]
+    UnsupportedFormat(RecordFormat),
+    /// The compressed data asks for more memory than we give.
+    #[error(
+        "the zstd data needs a window of more than {limit} bytes; pack it again without --long \
+         or --ultra"
+    )]
+    Window {
+        /// How much we give.
+        limit: u64,
+    },
+}
+
+/// What is wrong with one row.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RowProblem {
+    /// One key twice, and readers disagree about which one counts.
+    #[error("has the key of {0} twice, and readers disagree about which one counts; keep one")]
+    DuplicateKey(FieldPath),
+    /// Not an object in braces.
+    #[error(
+        "is not a JSON object on one line; is the object really JSON Lines, and compressed as the \
+         data map says?"
+    )]
+    NotAnObject,
+    /// Not JSON.
+    #[error("is not JSON; correct it, or move it out of the object")]
+    NotJson,
+    /// Not UTF-8.
+    #[error("is not UTF-8; write the object in UTF-8")]
+    NotUtf8,
+    /// Objects in objects in objects.
+    #[error("is nested deeper than {limit}; flatten it, or move it out of the object")]
+    TooDeep {
+        /// How deep is allowed.
+        limit: usize,
+    },
+    /// Longer than a row may be.
+    #[error("is longer than {limit} bytes; is there a line break after each row?")]
+    TooLong {
+        /// How many bytes are allowed.
+        limit: usize,
+    },
+    /// Lists in several columns of a tuple make too many tuples.
+    #[error("makes more than {limit} tuples of the columns that are compared; split its lists")]
+    TooManyTuples {
+        /// How many are allowed.
+        limit: usize,
+    },
+}
+
+impl RewriteError {
+    /// Returns why a task that meets it is blocked.
+    pub const fn block_reason(&self) -> BlockReason {
+        match self {
+            Self::Bomb { .. } | Self::Window { .. } => BlockReason::TooLarge,
+            Self::Corrupt { .. } | Self::Truncated(_) | Self::Stopped => {
+                BlockReason::UnreadableData
+            }
+            Self::Position(_) => BlockReason::SchemaMismatch,
+            Self::Row { line: _, problem } => match problem {
+                RowProblem::DuplicateKey(_)
+                | RowProblem::NotAnObject
+                | RowProblem::NotJson
+                | RowProblem::NotUtf8 => BlockReason::UnreadableData,
+                RowProblem::TooDeep { .. }
+                | RowProblem::TooLong { .. }
+                | RowProblem::TooManyTuples { .. } => BlockReason::TooLarge,
+            },
+            Self::UnsupportedCompression(_) | Self::UnsupportedFormat(_) => {
+                BlockReason::UnsupportedStore
+            }
+        }
+    }
+}
+
+impl From<RewriteError> for Fault {
+    fn from(error: RewriteError) -> Self {
+        Self::Block(error.block_reason())
+    }
+}
+
+const fn name(compression: Compression) -> &'static str {
+    match compression {
+        Compression::Gzip => "gzip",
+        Compression::None => "uncompressed",
+        Compression::Snappy => "snappy",
+        Compression::Zstd => "zstd",
+    }
+}
+
+const fn words(format: RecordFormat) -> &'static str {
+    match format {
+        RecordFormat::Csv => "CSV",
+        RecordFormat::Jsonl => "JSON Lines",
+        RecordFormat::Parquet => "Parquet",
+    }
+}
