@@ -81,7 +81,8 @@ impl TaskStage {
             (Self::Pending, TaskEvent::Located)
             | (Self::Blocked(Was::Located), TaskEvent::Released) => Ok(Self::Located),
             (Self::Located, TaskEvent::ActingBegun)
-            | (Self::Blocked(Was::Acting), TaskEvent::Released) => Ok(Self::Acting),
+            | (Self::Blocked(Was::Acting), TaskEvent::Released)
+            | (Self::Done, TaskEvent::Reopened) => Ok(Self::Acting),
             (Self::Acting, TaskEvent::Done) => Ok(Self::Done),
             (Self::Pending | Self::Located, TaskEvent::Exempted) => Ok(Self::Exempt),
             (Self::Pending, TaskEvent::Blocked) => Ok(Self::Blocked(Was::Pending)),
@@ -97,7 +98,6 @@ impl TaskStage {
                 | Self::Blocked(_),
                 TaskEvent::Replanned,
             ) => Ok(Self::Pending),
-            (Self::Done, TaskEvent::Reopened) => Ok(Self::Acting),
             (stage, event) => Err(IllegalTaskEvent { stage, event }),
         }
     }

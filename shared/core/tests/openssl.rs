@@ -245,7 +245,7 @@ fn a_second_value_of_any_name_is_refused() {
             said,
         ),
         (file.replace(end, &format!(",{}{end}", &dsse[1..])), said),
-        (file.replacen('{', &format!("{},", dsse), 1), said),
+        (file.replacen('{', &format!("{dsse},"), 1), said),
         (
             file.replace(
                 "\"payloadType\"",

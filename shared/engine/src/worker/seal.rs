@@ -61,7 +61,10 @@ impl Worker {
             let done = (&task.outcome, task.stage, task.generation);
             // Counts, codes and dates always serialise.
             let line = serde_json::to_string(&done).unwrap_or_default();
-            text.push_str(&format!("\n{} {line}", task.store));
+            text.push('\n');
+            text.push_str(task.store.as_str());
+            text.push(' ');
+            text.push_str(&line);
         }
         Digest::of(text.as_bytes())
     }

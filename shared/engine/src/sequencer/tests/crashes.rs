@@ -26,7 +26,9 @@ fn across() -> World {
 
 /// Where a run begins, how many leaves there are at its end, and the crashes to try: before a call is
 /// after the one before it, so that the larger log does with half of them.
-const STARTS: [(fn() -> World, u16, &[Injection]); 2] = [
+type Start = (fn() -> World, u16, &'static [Injection]);
+
+const STARTS: [Start; 2] = [
     (
         prepared,
         3,

@@ -197,7 +197,14 @@ impl World {
             .iter()
             .filter_map(|stored| match &stored.item {
                 Item::Leaf(leaf) => leaf.sequenced.as_ref().map(|_| leaf.id),
-                _ => None,
+                Item::Request(_)
+                | Item::Task(_)
+                | Item::Event(_)
+                | Item::Reference(_)
+                | Item::Token(_)
+                | Item::Subject(_)
+                | Item::Outbox(_)
+                | Item::Suppression(_) => None,
             })
             .collect();
         for n in 0..count {
