@@ -406,12 +406,11 @@ fn closing_does_not_put_a_release_to_sleep() {
     world.work_off(3);
     now(world.desk().allow_partial(id)).unwrap();
     while !matches!(request(&world, id).stage, Stage::Sealing(_)) {
-        match world.queues.take(0) {
-            Some((right, message)) => now(world.handle(right, &message)).unwrap(),
-            None => {
-                world.clock.advance(SignedDuration::from_secs(90));
-                now(world.ticker().tick()).unwrap();
-            }
+        if let Some((right, message)) = world.queues.take(0) {
+            now(world.handle(right, &message)).unwrap();
+        } else {
+            world.clock.advance(SignedDuration::from_secs(90));
+            now(world.ticker().tick()).unwrap();
         }
     }
     now(world.sequencer().run()).unwrap();
