@@ -192,7 +192,12 @@ fn done(result: Result<(), DeskError>) -> Result<(), Failure> {
             error @ (DeskError::TooLate(_)
             | DeskError::WrongStage(_)
             | DeskError::NotBlocked(_)
-            | DeskError::NoExtension(_)),
+            | DeskError::NoExtension(_)
+            | DeskError::Ended(_)
+            | DeskError::Settled(_)
+            | DeskError::NotAttestable(..)
+            | DeskError::EmptyStatement
+            | DeskError::OtherStatement(_)),
         ) => Err(Failure::conflict(error.to_string())),
     }
 }
