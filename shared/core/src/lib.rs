@@ -17,4 +17,5 @@ pub mod receipt;
 pub mod regime;
 pub mod request;
 pub mod subject;
+pub mod sweep;
 pub mod task;

@@ -151,6 +151,11 @@ pub fn is_attested(store: &Store) -> bool {
     matches!(store.place, Place::Attested { .. })
 }
 
+/// Whether this store is gone over in sweeps.
+pub fn is_swept(store: &Store) -> bool {
+    matches!(store.place, Place::S3Records { .. })
+}
+
 /// Computes the plan's digest: stores, keyed identifiers and manifests.
 pub fn digest(
     key: &HmacKey,

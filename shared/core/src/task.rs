@@ -148,6 +148,9 @@ pub struct Located {
     pub matched: u64,
     /// Keyed hash over the first round's parts, in order: what the plan's digest covers.
     pub manifest: Tag,
+    /// The find sweep that located it, in a record store.
+    #[serde(default)]
+    pub sweep: Option<u32>,
 }
 
 /// Whether what a task does must be told in an amendment, because the outcome is sealed.
@@ -189,6 +192,22 @@ pub struct Task {
     pub outcome: TaskOutcome,
     /// Whether an amendment tells it.
     pub amendment: Amendment,
+    /// How it stands with sweeps, in a record store.
+    #[serde(default)]
+    pub sweep: Membership,
+}
+
+/// How a task stands with its store's sweeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Membership {
+    /// It waits for none.
+    #[default]
+    Outside,
+    /// It waits for the next one.
+    Waiting,
+    /// It is a member of this one.
+    Member(u32),
 }
 
 impl Task {
@@ -207,6 +226,7 @@ impl Task {
             located: None,
             outcome: TaskOutcome::default(),
             amendment: Amendment::NotNeeded,
+            sweep: Membership::Outside,
         }
     }
 }

@@ -10,11 +10,12 @@ use quittance_core::id::{RequestId, StoreId};
 use quittance_core::message::Message;
 use quittance_core::plan;
 use quittance_core::regime::Regime;
-use quittance_core::request::{DenialReason, Ending, Happening, Hold, Request, Stage};
-use quittance_core::task::{Amendment, Task};
+use quittance_core::request::{DenialReason, Ending, Happening, Hold, Request, Right, Stage};
+use quittance_core::sweep::{Exclusion, Pause, SweepId};
+use quittance_core::task::{Amendment, Membership, Task};
 
 use crate::change::Change;
-use crate::ledger::{Item, Version, Write};
+use crate::ledger::{Item, Key, Version, Write};
 use crate::ports::{Clock, Ledger, Queues, Vault};
 use crate::{reading, vault};
 
@@ -63,15 +64,27 @@ impl Desk {
     /// # Errors
     /// [`DeskError::WrongStage`] once the outcome is sealed.
     pub async fn hold(&self, id: RequestId) -> Result<(), DeskError> {
-        self.change(id, |change, now| {
-            require_open(&change.request)?;
-            if change.request.hold.is_none() {
-                change.request.hold = Some(Hold { at: now });
-                change.note(now, Happening::Held);
+        for _ in 0..CONFLICTS {
+            let (request, version) = self.load(id).await?;
+            require_open(&request)?;
+            if request.hold.is_some() {
+                return Ok(());
             }
-            Ok(())
-        })
-        .await
+            let now = self.clock.now();
+            let mut change = Change::new(request.clone(), version);
+            change.request.hold = Some(Hold { at: now });
+            change.request.wake_at = Some(now);
+            change.note(now, Happening::Held);
+            for write in self.exclusions(&request, now).await? {
+                change.also(write);
+            }
+            match change.commit(&*self.ledger).await {
+                Ok(_) => return self.announce(&request).await,
+                Err(Fault::Conflict) => {}
+                Err(fault) => return Err(fault.into()),
+            }
+        }
+        Err(Fault::retry("desk: a request kept changing").into())
     }
 
     /// Lifts the hold.
@@ -162,6 +175,51 @@ impl Desk {
         Err(Fault::retry("desk: a request kept changing").into())
     }
 
+    /// Stops every sweep of a store, after the object in flight, until it is resumed.
+    ///
+    /// # Errors
+    /// What the ledger reports.
+    pub async fn pause(&self, store: &StoreId) -> Result<(), DeskError> {
+        let pause = Pause {
+            store: store.clone(),
+            at: self.clock.now(),
+        };
+        match self
+            .ledger
+            .commit(&[Write::Create(Item::Pause(pause))])
+            .await
+        {
+            // Paused already.
+            Ok(()) | Err(Fault::Conflict) => Ok(()),
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    /// Lets a store's sweeps go on.
+    ///
+    /// # Errors
+    /// What the ledger reports.
+    pub async fn resume(&self, store: &StoreId) -> Result<(), DeskError> {
+        let key = Key::Pause(store.clone());
+        if let Some(stored) = self.ledger.load(&key).await? {
+            match self
+                .ledger
+                .commit(&[Write::Delete(key, stored.version)])
+                .await
+            {
+                Ok(()) | Err(Fault::Conflict) => {}
+                Err(fault) => return Err(fault.into()),
+            }
+        }
+        for right in [Right::Access, Right::Deletion] {
+            let message = Message::Sweep {
+                store: store.clone(),
+            };
+            self.queues.send(right, &message, 0).await?;
+        }
+        Ok(())
+    }
+
     /// Keeps a person's signed statement for a store outside AWS, and lets its task go on.
     ///
     /// # Errors
@@ -232,6 +290,38 @@ impl Desk {
         let request = change.request.clone();
         change.commit(&*self.ledger).await?;
         self.announce(&request).await
+    }
+
+    /// What keeps sweeps that are under way from touching this request's rows any further. Tasks
+    /// that may become members at this moment are checked: whoever commits second reads again.
+    async fn exclusions(&self, request: &Request, now: Timestamp) -> Result<Vec<Write>, Fault> {
+        let mut writes = Vec::new();
+        for (task, version) in reading::tasks(&*self.ledger, request.id).await? {
+            let sweep = match task.sweep {
+                Membership::Outside => continue,
+                Membership::Waiting => {
+                    writes.push(Write::Check(
+                        Key::Task(request.id, task.store.clone()),
+                        version,
+                    ));
+                    continue;
+                }
+                Membership::Member(n) => SweepId {
+                    store: task.store,
+                    right: request.right,
+                    n,
+                },
+            };
+            let key = Key::Exclusion(sweep.clone(), request.id);
+            if self.ledger.load(&key).await?.is_none() {
+                writes.push(Write::Create(Item::Exclusion(Exclusion {
+                    sweep,
+                    request: request.id,
+                    at: now,
+                })));
+            }
+        }
+        Ok(writes)
     }
 
     /// A lost announcement is repeated by the clock: the commit before it set `wake_at` to now.

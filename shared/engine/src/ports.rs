@@ -6,11 +6,13 @@
 //! Faults and their details never contain personal data. Each use-case holds only the ports it may
 //! use, which is how least privilege begins.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use quittance_core::data_map::Store;
+use quittance_core::digest::Tag;
 use quittance_core::fault::Fault;
 use quittance_core::id::RequestId;
 use quittance_core::manifest::{Cursor, Locator, Match};
@@ -18,6 +20,8 @@ use quittance_core::message::Message;
 use quittance_core::outcome::CheckMethod;
 use quittance_core::request::Right;
 use quittance_core::subject::Identifiers;
+use quittance_core::sweep::ObjectRef;
+use serde::{Deserialize, Serialize};
 
 use crate::ledger::{Bookmark, Key, Listing, Page, Stored, Write};
 use crate::record::Record;
@@ -162,6 +166,147 @@ pub trait StoreFlagger: Debug + Send + Sync {
     /// Sets the flags of the store's `opt_out` rule on one located thing, on condition that it is
     /// still this subject's.
     async fn flag(&self, question: Question<'_>, locator: &Locator) -> Result<Effect, Fault>;
+}
+
+/// A sweep's members, by whose identifiers rows are compared; a member is its place in the list.
+#[derive(Clone)]
+pub struct Roster {
+    /// Keyed hash of the members: the same tag, the same roster.
+    pub tag: Tag,
+    /// What is known of each member.
+    pub members: Vec<Identifiers>,
+}
+
+impl Debug for Roster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Roster")
+            .field("members", &self.members.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// One page of a record store's objects.
+#[derive(Clone, Debug)]
+pub struct ObjectPage {
+    /// The objects and, in a versioned bucket, their older versions; no delete markers.
+    pub objects: Vec<ObjectRef>,
+    /// Where the listing goes on; none at its end.
+    pub next: Option<Cursor>,
+}
+
+/// How many of an object's rows are one member's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberRows {
+    /// The member.
+    pub member: u32,
+    /// Their rows.
+    pub rows: u64,
+    /// How many of these are another member's too.
+    pub shared: u64,
+}
+
+/// What reading an object through came to.
+#[derive(Clone, Debug, Default)]
+pub struct Searched {
+    /// The entity tag that was read; none when the object is gone.
+    pub etag: Option<String>,
+    /// How many rows it has.
+    pub rows: u64,
+    /// Whose rows it holds, by member.
+    pub matched: Vec<MemberRows>,
+    /// The matching rows, if they were asked for.
+    pub records: Vec<(u32, Record)>,
+}
+
+/// Record stores, reading only: objects that hold rows of many subjects.
+#[async_trait]
+pub trait RecordReader: Debug + Send + Sync {
+    /// Lists the store's objects in a fixed order, page by page.
+    ///
+    /// # Errors
+    /// `Fault::Block` for what is no store of rows: a table format, a missing bucket.
+    async fn objects(&self, store: &Store, from: Option<&Cursor>) -> Result<ObjectPage, Fault>;
+
+    /// Reads one object through, as it is now, in bounded memory. `copy` asks for the rows too.
+    ///
+    /// # Errors
+    /// `Fault::Block` when it cannot be read for certain: an archive tier, corrupt or foreign data.
+    async fn search(
+        &self,
+        store: &Store,
+        object: &ObjectRef,
+        roster: &Roster,
+        copy: bool,
+    ) -> Result<Searched, Fault>;
+}
+
+/// A rewritten object that nobody sees yet. What is in it is the adapter's own.
+#[derive(Clone)]
+pub struct Draft {
+    /// What reading it through came to.
+    pub searched: Searched,
+    /// Rows that remain.
+    pub after: u64,
+    /// The adapter's own note.
+    pub note: serde_json::Value,
+    /// The new bytes, when they are few enough to be kept here.
+    pub body: Vec<u8>,
+}
+
+impl Debug for Draft {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Draft(***)")
+    }
+}
+
+/// How an object stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is not there any more.
+    Gone,
+    /// A rewrite of ours made it what it is.
+    Rewritten {
+        /// The rewrite's marker.
+        marker: String,
+        /// Its entity tag.
+        etag: String,
+    },
+    /// Anything else.
+    Other,
+}
+
+/// Record stores, removing rows: for deletion only.
+#[async_trait]
+pub trait RecordEraser: Debug + Send + Sync {
+    /// Prepares the object without the members' rows (or with their fields masked, as the store's
+    /// `deletion` rule says), but for those of `excluded`. Nothing is visible yet.
+    ///
+    /// # Errors
+    /// As for [`RecordReader::search`]; `Fault::Block` too when a lock forbids the change.
+    async fn prepare(
+        &self,
+        store: &Store,
+        object: &ObjectRef,
+        roster: &Roster,
+        excluded: &BTreeSet<u32>,
+    ) -> Result<Draft, Fault>;
+
+    /// Puts the draft in the object's place, if that is still what was read, under a marker that
+    /// [`RecordEraser::standing`] finds again; older versions are deleted. Returns the new entity tag.
+    ///
+    /// # Errors
+    /// `Fault::Conflict` when somebody else changed the object: nothing happened.
+    async fn complete(
+        &self,
+        store: &Store,
+        object: &ObjectRef,
+        draft: &Draft,
+        marker: &str,
+    ) -> Result<String, Fault>;
+
+    /// Says how the object stands now; finishes what a rewrite of ours left unfinished (an older
+    /// version not deleted yet).
+    async fn standing(&self, store: &Store, object: &ObjectRef) -> Result<Standing, Fault>;
 }
 
 /// What a put-if-absent of immutable bytes met.

@@ -11,6 +11,7 @@ use quittance_core::manifest::{Locator, Match, Part};
 use quittance_core::outcome::{Attested, Exemption};
 use quittance_core::plan;
 use quittance_core::request::{Request, Right};
+use quittance_core::sweep::Purpose;
 use quittance_core::task::{Located, Task, TaskEvent};
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +24,7 @@ use crate::vault;
 /// The evidence of one part: what was touched, in manifest order, by keyed name.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Touched {
-    v: u8,
+    pub(super) v: u8,
     pub(super) leaves: Vec<quittance_core::digest::Tag>,
 }
 
@@ -72,6 +73,11 @@ impl Worker {
         let store = map
             .store(&task.store)
             .ok_or(Fault::Block(BlockReason::StoreGone))?;
+        if plan::is_swept(store) && self.right() == Right::Deletion {
+            return self
+                .await_sweep(request, task, version, Purpose::Forget)
+                .await;
+        }
         let papers = self.papers(request).await?;
         if plan::is_attested(store) {
             return self.attested(&papers.evidence_key, task, version).await;
@@ -89,14 +95,19 @@ impl Worker {
         let touched = self
             .touch(question, &papers.evidence_key, &task, &part)
             .await?;
-        let count = u64::try_from(touched.leaves.len()).unwrap_or(u64::MAX);
+        let leaves = u64::try_from(touched.leaves.len()).unwrap_or(u64::MAX);
+        let count = if plan::is_swept(store) {
+            part.matches.iter().map(|found| found.rows).sum()
+        } else {
+            leaves
+        };
         let outcome = &mut task.outcome;
-        outcome.evidence_count += count;
+        outcome.evidence_count += leaves;
         match (&self.hand, &store.deletion) {
             (Hand::Copy, _) => outcome.exported += count,
             (Hand::Flag(_), _) => outcome.flagged += count,
-            (Hand::Erase(_), DeletionRule::Redact { .. }) => outcome.redacted += count,
-            (Hand::Erase(_), DeletionRule::DeleteItem | DeletionRule::Retain { .. }) => {
+            (Hand::Erase(..), DeletionRule::Redact { .. }) => outcome.redacted += count,
+            (Hand::Erase(..), DeletionRule::DeleteItem | DeletionRule::Retain { .. }) => {
                 outcome.deleted += count;
             }
         }
@@ -118,8 +129,12 @@ impl Worker {
         part: &Part,
     ) -> Result<Touched, Fault> {
         let effects: Vec<Effect> = match &self.hand {
+            // The find sweep copied the rows already.
+            Hand::Copy if plan::is_swept(question.store) => {
+                vec![Effect::Made; part.matches.len()]
+            }
             Hand::Copy => self.collect(question, task, part).await?,
-            Hand::Erase(_) | Hand::Flag(_) => {
+            Hand::Erase(..) | Hand::Flag(_) => {
                 let mut effects = Vec::with_capacity(part.matches.len());
                 for some in part.matches.chunks(EFFECTS_AT_ONCE) {
                     let mut running = Vec::with_capacity(some.len());
@@ -147,7 +162,7 @@ impl Worker {
         match &self.hand {
             _ if found.settled => Ok(Effect::Already),
             Hand::Copy => Ok(Effect::Already),
-            Hand::Erase(eraser) => eraser.erase(question, &found.locator).await,
+            Hand::Erase(eraser, _) => eraser.erase(question, &found.locator).await,
             Hand::Flag(flagger) => flagger.flag(question, &found.locator).await,
         }
     }

@@ -7,6 +7,7 @@ use quittance_core::manifest::Part;
 use quittance_core::plan;
 use quittance_core::request::Request;
 use quittance_core::subject::Identifiers;
+use quittance_core::sweep::Purpose;
 use quittance_core::task::{Located, Task, TaskEvent};
 
 use super::{Step, Worker};
@@ -27,6 +28,11 @@ impl Worker {
         let store = map
             .store(&task.store)
             .ok_or(Fault::Block(BlockReason::StoreGone))?;
+        if plan::is_swept(store) {
+            return self
+                .await_sweep(request, task, version, Purpose::Find)
+                .await;
+        }
         let papers = self.papers(request).await?;
         if !plan::is_attested(store) {
             let known = self.identifiers_below(request, &papers, task.wave).await?;
@@ -92,13 +98,13 @@ impl Worker {
     }
 
     /// Sums up the manifest that stands in the vault.
-    async fn outline(&self, task: &Task, key: &HmacKey) -> Result<Located, Fault> {
+    pub(super) async fn outline(&self, task: &Task, key: &HmacKey) -> Result<Located, Fault> {
         let mut matched = 0;
         let mut as_of = self.clock.now();
         let mut parts = Vec::new();
         for part in 0..task.cursor {
             let part = self.manifest_part(task, 1, part).await?;
-            matched += u64::try_from(part.matches.len()).unwrap_or(u64::MAX);
+            matched += part.matches.iter().map(|found| found.rows).sum::<u64>();
             as_of = part.as_of;
             parts.push(to_json(&part)?);
         }
@@ -109,6 +115,7 @@ impl Worker {
             parts: task.cursor,
             matched,
             manifest,
+            sweep: None,
         })
     }
 }

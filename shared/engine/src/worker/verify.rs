@@ -43,7 +43,7 @@ impl Worker {
                 residual: 0,
                 arrived: Vec::new(),
             },
-            Hand::Erase(_) | Hand::Flag(_) => self.remains(question, &task).await?,
+            Hand::Erase(..) | Hand::Flag(_) => self.remains(question, &task).await?,
         };
         if remains.residual > 0 {
             return self.once_more(task, version).await;
@@ -168,6 +168,30 @@ impl Worker {
         task.attempts = 0;
         self.replace_task(task, version).await?;
         Ok(Step::Again)
+    }
+
+    /// Keeps the evidence of one sweep for a task in a record store, and takes all that it has so
+    /// far into one tree. The task's cursor counts the pieces.
+    pub(super) async fn keep_sweep_evidence(
+        &self,
+        task: &mut Task,
+        leaves: Vec<quittance_core::digest::Tag>,
+    ) -> Result<(), Fault> {
+        let touched = to_json(&Touched { v: 1, leaves })?;
+        let name = vault::evidence_part(&task.store, 1, task.cursor);
+        self.vault.keep(task.request, &name, &touched).await?;
+        task.cursor = task.cursor.saturating_add(1);
+        let mut all = Vec::new();
+        for part in 0..task.cursor {
+            let name = vault::evidence_part(&task.store, 1, part);
+            if let Some(bytes) = self.vault.read(task.request, &name).await? {
+                let touched: Touched = parse_json(&bytes)?;
+                all.extend(touched.leaves);
+            }
+        }
+        task.outcome.evidence_root = Some(evidence_root(&all));
+        task.outcome.evidence_count = u64::try_from(all.len()).unwrap_or(u64::MAX);
+        Ok(())
     }
 
     /// Reads the evidence of all rounds, in order.
