@@ -10,6 +10,7 @@ use quittance_core::fault::Fault;
 use quittance_core::id::RequestId;
 use quittance_core::message::Message;
 use quittance_core::request::{Happening, Request, Right, Stage};
+use quittance_core::task::{Amendment, Task};
 
 use crate::change::Change;
 use crate::intake::DRAFT_LIFE;
@@ -117,15 +118,16 @@ impl Ticker {
         self.queues.send(right, &message, 0).await
     }
 
-    /// Forgets a draft that nobody confirmed: key first, then the item.
+    /// Forgets a draft that nobody confirmed. The items go first: a confirmation that comes at the
+    /// same moment wins or finds nothing. Papers that a crash leaves behind are swept.
     async fn forget(&self, request: &Request, version: Version) -> Result<(), Fault> {
-        self.shredder.shred(request.id).await?;
         let mut writes = vec![Write::Delete(Key::Request(request.id), version)];
         let key = Key::Reference(request.id.reference());
         if let Some(Stored { version, .. }) = self.ledger.load(&key).await? {
             writes.push(Write::Delete(key, version));
         }
-        self.ledger.commit(&writes).await
+        self.ledger.commit(&writes).await?;
+        self.shredder.shred(request.id).await
     }
 
     /// A partly closed request keeps its papers while a blocked store may still be released.
@@ -139,7 +141,11 @@ impl Ticker {
             return Ok(false);
         }
         let tasks = reading::tasks(&*self.ledger, request.id).await?;
-        Ok(request.ending.is_some() || tasks.iter().all(|(task, _)| task.stage.is_settled()))
+        let told = |task: &Task| {
+            task.stage.is_settled()
+                && matches!(task.amendment, Amendment::NotNeeded | Amendment::Made)
+        };
+        Ok(request.ending.is_some() || tasks.iter().all(|(task, _)| told(task)))
     }
 
     /// Destroys everything personal about a request, then says so.
