@@ -13,6 +13,7 @@
 
 pub mod check;
 pub mod schedule;
+pub mod script;
 pub mod world;
 
 pub use self::world::{Ask, World};

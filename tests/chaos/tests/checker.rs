@@ -1,45 +1,21 @@
 //! Each invariant of the checker, broken once and seen to be found: a checker that was never seen red
 //! is none.
 
-#![expect(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    reason = "tests: whatever does not fit is a finding"
-)]
-
-use futures::FutureExt as _;
+use quittance_chaos::World;
 use quittance_chaos::check::check_world;
-use quittance_chaos::{Ask, World};
-use quittance_core::id::{LeafId, RequestId, StoreId};
-use quittance_core::request::{Outcome, Request, Right, Stage};
+use quittance_chaos::script::{DELETE, all_is_well, asked, store};
+use quittance_core::id::{LeafId, RequestId};
+use quittance_core::request::{Outcome, Request, Stage};
 use quittance_core::task::{Amendment, Task, TaskStage};
 use quittance_engine::ledger::{Item, Key};
 use quittance_engine::sequencer::paths;
-
-const DELETE: Ask = Ask {
-    person: 0,
-    right: Right::Deletion,
-};
-
-fn store(name: &str) -> StoreId {
-    StoreId::parse(name).unwrap()
-}
-
-/// Runs a future that a calm world never keeps waiting.
-fn now<T>(future: impl Future<Output = T>) -> T {
-    future.now_or_never().expect("calm")
-}
-
-fn asked(world: &World, ask: Ask) -> RequestId {
-    now(world.ask(ask)).unwrap()
-}
 
 /// Breaks a settled world in one way and returns what the checker says about it.
 fn broken(spoil: impl FnOnce(&World, RequestId)) -> Vec<String> {
     let world = World::new(2, 1);
     let id = asked(&world, DELETE);
     world.settle();
-    assert_eq!(check_world(&world), Vec::<String>::new());
+    all_is_well(&world);
     spoil(&world, id);
     check_world(&world)
 }

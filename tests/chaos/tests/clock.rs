@@ -1,37 +1,21 @@
 //! The legal clock, moved by staff: what the law allows, what it does not, and a desk that dies.
 
 #![expect(
-    clippy::expect_used,
     clippy::unwrap_used,
     reason = "tests: whatever does not fit is a finding"
 )]
 
 use futures::FutureExt as _;
 use jiff::SignedDuration;
-use quittance_chaos::check::check_world;
-use quittance_chaos::{Ask, World};
+use quittance_chaos::World;
+use quittance_chaos::script::{COPY, all_is_well, now, request};
 use quittance_core::fault::BlockReason;
 use quittance_core::id::{RequestId, StoreId};
 use quittance_core::regime::{NoRegime, PauseReason};
-use quittance_core::request::{Outcome, Request, Right, Stage};
+use quittance_core::request::{Outcome, Stage};
 use quittance_engine::desk::{DeskError, Unverified};
 use quittance_engine::intake::{IntakeError, Submission};
 use quittance_engine::memory::faults::Injection;
-
-const COPY: Ask = Ask {
-    person: 0,
-    right: Right::Access,
-};
-
-/// Runs a future that a calm world never keeps waiting.
-fn now<T>(future: impl Future<Output = T>) -> T {
-    future.now_or_never().expect("calm")
-}
-
-fn request(world: &World, id: RequestId) -> Request {
-    let mut requests = world.requests().into_iter();
-    requests.find(|request| request.id == id).unwrap()
-}
 
 /// A world with one request for a copy, received on Monday the 23rd of November 2026.
 fn asked(seed: u64) -> (World, RequestId) {
@@ -52,10 +36,6 @@ fn due(world: &World, id: RequestId) -> String {
 
 fn pass(world: &World, days: i64) {
     world.clock.advance(SignedDuration::from_hours(24 * days));
-}
-
-fn all_is_well(world: &World) {
-    assert_eq!(check_world(world), Vec::<String>::new());
 }
 
 #[test]

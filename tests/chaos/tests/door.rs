@@ -1,21 +1,11 @@
 //! What a stranger may try at the public door, each attempt told once, on memory.
 
-#![expect(
-    clippy::expect_used,
-    reason = "tests: whatever does not fit is a finding"
-)]
-
 use std::collections::BTreeMap;
 
-use futures::FutureExt as _;
 use quittance_chaos::World;
+use quittance_chaos::script::now;
 use quittance_chaos::world::MAP;
 use quittance_engine::intake::{IntakeError, Submission, Submitted};
-
-/// Runs a future that a calm world never keeps waiting.
-fn now<T>(future: impl Future<Output = T>) -> T {
-    future.now_or_never().expect("calm")
-}
 
 fn form(right: &str, identifiers: &[(&str, &str)]) -> Submission {
     let pairs = identifiers.iter();

@@ -1,70 +1,20 @@
 //! What can happen to a request besides going well, each told once, on memory.
 
-#![expect(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    reason = "tests: whatever does not fit is a finding"
-)]
-
 use futures::FutureExt as _;
 use jiff::SignedDuration;
-use quittance_chaos::check::check_world;
+use quittance_chaos::World;
+use quittance_chaos::script::{
+    COPY, DELETE, OPT_OUT, all_is_well, asked, now, request, store, task,
+};
 use quittance_chaos::world::MAP;
-use quittance_chaos::{Ask, World};
 use quittance_core::fault::BlockReason;
-use quittance_core::id::{LeafId, RequestId, StoreId};
-use quittance_core::request::{DenialReason, GateReason, Outcome, Request, Right, Stage};
-use quittance_core::task::{Task, TaskStage};
+use quittance_core::id::{LeafId, RequestId};
+use quittance_core::request::{DenialReason, GateReason, Outcome, Stage};
+use quittance_core::task::TaskStage;
 use quittance_engine::desk::DeskError;
 use quittance_engine::intake::IntakeError;
 use quittance_engine::memory::faults::Injection;
 use quittance_engine::sequencer::paths;
-
-const COPY: Ask = Ask {
-    person: 0,
-    right: Right::Access,
-};
-const DELETE: Ask = Ask {
-    person: 0,
-    right: Right::Deletion,
-};
-const OPT_OUT: Ask = Ask {
-    person: 0,
-    right: Right::OptOut,
-};
-
-fn store(name: &str) -> StoreId {
-    StoreId::parse(name).unwrap()
-}
-
-/// Runs a future that a calm world never keeps waiting.
-fn now<T>(future: impl Future<Output = T>) -> T {
-    future.now_or_never().expect("calm")
-}
-
-fn asked(world: &World, ask: Ask) -> RequestId {
-    now(world.ask(ask)).unwrap()
-}
-
-fn request(world: &World, id: RequestId) -> Request {
-    world
-        .requests()
-        .into_iter()
-        .find(|request| request.id == id)
-        .unwrap()
-}
-
-fn task(world: &World, id: RequestId, name: &str) -> Task {
-    world
-        .tasks(id)
-        .into_iter()
-        .find(|task| task.store == store(name))
-        .unwrap()
-}
-
-fn all_is_well(world: &World) {
-    assert_eq!(check_world(world), Vec::<String>::new());
-}
 
 fn rows_of(world: &World, person: usize) -> usize {
     let id = format!("c{person}");

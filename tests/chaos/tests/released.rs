@@ -2,63 +2,26 @@
 //! each told once.
 
 #![expect(
-    clippy::expect_used,
     clippy::unwrap_used,
     reason = "tests: whatever does not fit is a finding"
 )]
 
 use std::task::{Context, Waker};
 
-use futures::FutureExt as _;
 use jiff::SignedDuration;
-use quittance_chaos::check::check_world;
+use quittance_chaos::script::{
+    COPY, DELETE, OPT_OUT, all_is_well, asked, now, request, store, task,
+};
 use quittance_chaos::world::MAP;
 use quittance_chaos::{Ask, World};
 use quittance_core::fault::BlockReason;
-use quittance_core::id::{RequestId, StoreId};
+use quittance_core::id::RequestId;
 use quittance_core::message::Message;
-use quittance_core::request::{GateReason, Outcome, Request, Right, Stage};
-use quittance_core::task::{Amendment, Task, TaskStage};
+use quittance_core::request::{GateReason, Outcome, Right, Stage};
+use quittance_core::task::{Amendment, TaskStage};
 use quittance_engine::ledger::Item;
 use quittance_engine::memory::faults::Injection;
 use quittance_engine::vault;
-
-const COPY: Ask = Ask {
-    person: 0,
-    right: Right::Access,
-};
-const DELETE: Ask = Ask {
-    person: 0,
-    right: Right::Deletion,
-};
-const OPT_OUT: Ask = Ask {
-    person: 0,
-    right: Right::OptOut,
-};
-
-fn store(name: &str) -> StoreId {
-    StoreId::parse(name).unwrap()
-}
-
-fn now<T>(future: impl Future<Output = T>) -> T {
-    future.now_or_never().expect("calm")
-}
-
-fn asked(world: &World, ask: Ask) -> RequestId {
-    now(world.ask(ask)).unwrap()
-}
-
-fn request(world: &World, id: RequestId) -> Request {
-    let mut all = world.requests();
-    all.retain(|request| request.id == id);
-    all.pop().unwrap()
-}
-
-fn task(world: &World, id: RequestId, name: &str) -> Task {
-    let mut all = world.tasks(id);
-    all.retain(|task| task.store == store(name));
-    all.pop().unwrap()
-}
 
 fn rows(world: &World, name: &str, who: &str) -> usize {
     let rows = world.stores.everything();
@@ -67,10 +30,6 @@ fn rows(world: &World, name: &str, who: &str) -> usize {
             id.as_str() == name && row.get("customer_id").is_some_and(|id| id == who)
         })
         .count()
-}
-
-fn all_is_well(world: &World) {
-    assert_eq!(check_world(world), Vec::<String>::new());
 }
 
 /// Works everything off while the log is down.
