@@ -10,6 +10,7 @@ mod collect;
 mod gate;
 mod locate;
 mod question;
+mod replan;
 mod seal;
 mod step;
 mod verify;

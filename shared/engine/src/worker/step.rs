@@ -4,16 +4,14 @@ use jiff::{SignedDuration, Timestamp};
 use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::id::{LeafId, RequestId, StoreId};
 use quittance_core::message::Message;
-use quittance_core::outcome::TaskOutcome;
 use quittance_core::plan::{self, Next};
-use quittance_core::request::{Event, Happening, Outcome, Plan, Request, Right, Stage};
+use quittance_core::request::{Event, Outcome, Request, Right, Stage};
 use quittance_core::task::{Amendment, Task, TaskEvent, TaskStage};
 
 use super::gate::SOON;
 use super::{Neighbours, Step, Worker};
 use crate::change::Change;
 use crate::ledger::{Item, Version, Write};
-use crate::papers::to_json;
 use crate::{mails, reading, vault};
 
 impl Worker {
@@ -78,87 +76,6 @@ impl Worker {
         self.pin_map(&mut change);
         change.commit(&*self.ledger).await?;
         Ok(Step::Again)
-    }
-
-    fn pin_map(&self, change: &mut Change) {
-        let data_map = self.map.digest();
-        let stores = u32::try_from(self.map.stores.len()).unwrap_or(u32::MAX);
-        let before = change.request.plan.as_ref();
-        change.request.plan = Some(Plan {
-            data_map,
-            generation: before.map_or(0, |plan| plan.generation.saturating_add(1)),
-            stores,
-            digest: None,
-        });
-        change.request.gate = None;
-        change.request.wake_at = self.soon(SOON);
-        change.note(self.clock.now(), Happening::Planned(data_map));
-    }
-
-    /// Whether the data map changed since the request was planned, and that still matters.
-    pub(super) fn is_outdated(&self, request: &Request) -> bool {
-        let planned = matches!(
-            request.stage,
-            Stage::Locating | Stage::Gated | Stage::Acting
-        );
-        planned && request.plan.as_ref().map(|plan| plan.data_map) != Some(self.map.digest())
-    }
-
-    /// Plans anew under the data map in force: every store is located again, and gated again. What
-    /// was resolved stays known; what was done stays counted.
-    async fn replan(&self, request: Request, version: Version) -> Result<Step, Fault> {
-        let found = reading::tasks(&*self.ledger, request.id).await?;
-        let tasks: Vec<Task> = found.into_iter().map(|(task, _)| task).collect();
-        let papers = self.papers(&request).await?;
-        let known = self.all_identifiers(&request, &papers, &tasks).await?;
-        let mut change = Change::new(request, version);
-        change.go(Event::Replanned)?;
-        self.pin_map(&mut change);
-        if let Some(plan) = &change.request.plan {
-            let name = vault::resolved(plan.generation);
-            self.vault
-                .keep(change.request.id, &name, &to_json(&known)?)
-                .await?;
-        }
-        change.commit(&*self.ledger).await?;
-        Ok(Step::Afresh)
-    }
-
-    /// Brings a task up to the plan that stands: it begins anew, with what it did still counted.
-    async fn renew(&self, request: &Request, found: &[(Task, Version)]) -> Result<bool, Fault> {
-        let generation = request.plan.as_ref().map_or(0, |plan| plan.generation);
-        let mut renewed = false;
-        for (old, version) in found
-            .iter()
-            .filter(|(task, _)| task.generation != generation)
-        {
-            let fresh = match self.map.store(&old.store) {
-                Some(store) => plan::task(&self.map, store, request.id, self.right()),
-                // It finds out when it is worked on, and is blocked.
-                None => Task::new(request.id, old.store.clone(), old.wave),
-            };
-            let kept = match self.right() {
-                // What was copied is copied again.
-                Right::Access => TaskOutcome::default(),
-                Right::Deletion | Right::OptOut => TaskOutcome {
-                    exempt: None,
-                    check: None,
-                    ..old.outcome.clone()
-                },
-            };
-            let outcome = TaskOutcome {
-                exempt: fresh.outcome.exempt.clone(),
-                ..kept
-            };
-            let task = Task {
-                generation,
-                outcome,
-                ..fresh
-            };
-            self.replace_task(task, *version).await?;
-            renewed = true;
-        }
-        Ok(renewed)
     }
 
     /// Goes up the waves until everything is located.
@@ -296,17 +213,15 @@ impl Worker {
     }
 
     /// Sends back to its look what was looked at before others were done: what arrived meanwhile
-    /// must not be missed. Rows of shared objects are left to the suppression list.
+    /// must not be missed.
     async fn look_once_more(&self, found: &[(Task, Version)]) -> Result<bool, Fault> {
         if self.right() == Right::Access {
             return Ok(false);
         }
         let mut again = false;
         for (task, version) in found {
-            let others = found.iter().filter(|(other, _)| other.store != task.store);
-            let stale = others
-                .into_iter()
-                .any(|(other, _)| plan::is_stale(task, other));
+            let mut others = found.iter().filter(|(other, _)| other.store != task.store);
+            let stale = others.any(|(other, _)| plan::is_stale(task, other));
             if !stale {
                 continue;
             }
