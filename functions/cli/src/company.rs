@@ -129,7 +129,7 @@ pub(crate) async fn serve(args: LocalArgs) -> Result<ExitCode, Failure> {
     let company = Company::start(&args.dir, args.port).await?;
     data(&format!("request API   http://{}/v1/requests", company.api));
     data(&format!(
-        "AWS endpoint  {}   (S3, DynamoDB, SQS, KMS; any credentials)",
+        "AWS endpoint  {}   (S3, DynamoDB, SQS, KMS; any access key, secret \"test\")",
         company.aws_endpoint()
     ));
     data(&format!("mailbox       {}", company.mailbox().display()));

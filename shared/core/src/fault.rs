@@ -133,12 +133,18 @@ impl BlockReason {
             Self::RetriesExhausted => "read the function's log for this task, then release it",
             Self::SchemaMismatch => "compare the data map with the store, correct it, then release",
             Self::StoreGone => "put the store back into the data map, or seal as partial",
-            Self::TableFormat => "delete through the table's own engine, then attest",
+            Self::TableFormat => {
+                "delete through the table's own engine, and let the request end in part"
+            }
             Self::TooLarge => "split the data, or raise the function's memory, then release",
             Self::UnreadableData => "repair or replace the object that is named, then release",
-            Self::UnsafeIdentifier => "handle this subject's data by hand, then attest",
+            Self::UnsafeIdentifier => {
+                "handle this subject's data by hand, and let the request end in part"
+            }
             Self::UnsupportedStore => "handle this store by hand, or seal as partial",
-            Self::UpstreamBlocked => "release the blocked store that leads here; this one follows",
+            Self::UpstreamBlocked => {
+                "release the blocked store that leads here; this one follows by itself"
+            }
         }
     }
 }
