@@ -203,6 +203,7 @@ fn found(key: &str, version: Option<String>, etag: Option<String>, fingerprint: 
         fingerprint,
         yields: Identifiers::default(),
         settled: false,
+        rows: 1,
     }
 }
 
