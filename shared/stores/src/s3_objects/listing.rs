@@ -130,6 +130,7 @@ async fn list_uploads(
             fingerprint: fingerprint(["upload", key, "", id]),
             yields: Identifiers::default(),
             settled: false,
+            rows: 1,
         })
     });
     Ok(Listed {
