@@ -64,7 +64,10 @@ impl Consumer for Receipts {
     async fn handle(&self, message: &Message, until: Timestamp) -> Result<(), Fault> {
         match message {
             Message::Statements => {}
-            Message::Request { .. } | Message::Task { .. } => {
+            Message::Request { .. }
+            | Message::Task { .. }
+            | Message::Sweep { .. }
+            | Message::Shard { .. } => {
                 return Err(Fault::reject("this message belongs to another function"));
             }
         }

@@ -186,6 +186,17 @@ pub fn is_attested(store: &Store) -> bool {
     matches!(store.place, Place::Attested { .. })
 }
 
+/// Whether this store is gone over in sweeps.
+pub fn is_swept(store: &Store) -> bool {
+    matches!(store.place, Place::S3Records { .. })
+}
+
+/// Lists the stores that are gone over in sweeps.
+pub fn swept(map: &DataMap) -> Vec<StoreId> {
+    let swept = map.stores.iter().filter(|store| is_swept(store));
+    swept.map(|store| store.id.clone()).collect()
+}
+
 /// Computes the plan's digest: stores, keyed identifiers and manifests.
 pub fn digest(
     key: &HmacKey,
@@ -320,6 +331,7 @@ mod tests {
             matched: 1,
             manifest: key.tag("m", &[]),
             yields: false,
+            sweep: None,
         });
         assert_ne!(before, digest(&key, Right::Access, map, &none, &tasks));
         assert_ne!(before, digest(&key, Right::Deletion, map, &none, &[]));

@@ -8,10 +8,10 @@ use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::id::{RequestId, StoreId};
 use quittance_core::message::Message;
 use quittance_core::request::{Happening, Stage};
-use quittance_core::task::{Block, TaskEvent};
+use quittance_core::task::{Block, Task, TaskEvent};
 
 use crate::change::Change;
-use crate::ledger::{Item, Write};
+use crate::ledger::{Item, Version, Write};
 use crate::ports::Ledger;
 use crate::reading;
 
@@ -26,9 +26,22 @@ pub(crate) async fn block_task(
     store: &StoreId,
     reason: BlockReason,
 ) -> Result<(), Fault> {
-    let Some((mut task, version)) = reading::task(ledger, id, store).await? else {
+    let Some((task, version)) = reading::task(ledger, id, store).await? else {
         return Ok(());
     };
+    block_as_read(ledger, now, (task, version), reason).await
+}
+
+/// Commits that a task, as it was read, cannot go on.
+///
+/// # Errors
+/// What the ledger reports; a conflict means: read again.
+pub(crate) async fn block_as_read(
+    ledger: &dyn Ledger,
+    now: Timestamp,
+    (mut task, version): (Task, Version),
+    reason: BlockReason,
+) -> Result<(), Fault> {
     // Somebody else may have settled or blocked it meanwhile: then that stands.
     let Ok(stage) = task.stage.after(TaskEvent::Blocked) else {
         return Ok(());
@@ -36,7 +49,7 @@ pub(crate) async fn block_task(
     task.stage = stage;
     task.attempts = 0;
     task.block = Some(block(reason, now));
-    tracing::warn!(request.id = %id, store.id = %store, block.reason = reason.code(), "task blocked");
+    tracing::warn!(request.id = %task.request, store.id = %task.store, block.reason = reason.code(), "task blocked");
     ledger
         .commit(&[Write::Replace(Item::Task(task), version)])
         .await
@@ -134,8 +147,8 @@ pub(crate) async fn bury(
     match message {
         Message::Request { id } => block_request(ledger, now, *id, reason).await,
         Message::Task { id, store } => block_task(ledger, now, *id, store, reason).await,
-        // The clock wakes the sequencer as long as there is anything for it.
-        Message::Statements => Ok(()),
+        // The clock wakes the sequencer, and sweeps, as long as there is anything for them.
+        Message::Statements | Message::Sweep { .. } | Message::Shard { .. } => Ok(()),
     }
 }
 
@@ -175,7 +188,7 @@ const fn patience(reason: BlockReason) -> Option<SignedDuration> {
 }
 
 /// About four hours, with pauses that double up to a quarter of an hour.
-const MAX_ATTEMPTS: u8 = 25;
+pub(crate) const MAX_ATTEMPTS: u8 = 25;
 /// The longest that SQS delays a message.
 const MAX_PAUSE_SECONDS: u32 = 900;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use quittance_core::fault::Fault;
-use quittance_core::id::RequestId;
+use quittance_core::id::{RequestId, StoreId};
 use quittance_core::message::Message;
 use quittance_core::request::{Happening, Request, Right, Stage};
 use quittance_core::task::{Amendment, Task};
@@ -29,6 +29,8 @@ pub struct Ticker {
     pub shredder: Arc<dyn Shredder>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// The record stores of the data map: whoever waits for a sweep of one is never forgotten.
+    pub swept: Vec<StoreId>,
 }
 
 /// What one round did.
@@ -59,6 +61,15 @@ impl Ticker {
                 Err(fault) => {
                     tracing::warn!(request.id = %request.id, fault = %fault, "left for later");
                 }
+            }
+        }
+        // Whether it is time for a sweep, or one goes on, is seen by whoever looks.
+        for store in &self.swept {
+            for right in [Right::Access, Right::Deletion] {
+                let store = store.clone();
+                self.queues
+                    .send(right, &Message::Sweep { store }, 0)
+                    .await?;
             }
         }
         // The sequencer may have lost its wake-up too.
@@ -225,7 +236,7 @@ impl Ticker {
                 return Ok(shredded);
             };
             for id in page {
-                if self.ledger.load(&Key::Request(id)).await?.is_none() {
+                if self.is_orphan(id).await? {
                     self.shredder.shred(id).await?;
                     shredded += 1;
                 }
@@ -237,6 +248,36 @@ impl Ticker {
 
 fn owes(task: &Task) -> bool {
     matches!(task.amendment, Amendment::Owed | Amendment::Cleared)
+}
+
+impl Ticker {
+    /// Whether a vault belongs to no request, and to no sweep that may still need it.
+    async fn is_orphan(&self, id: RequestId) -> Result<bool, Fault> {
+        if self.ledger.load(&Key::Request(id)).await?.is_some() {
+            return Ok(false);
+        }
+        let Some(Stored {
+            item: Item::SweepVault(owner),
+            ..
+        }) = self.ledger.load(&Key::SweepVault(id)).await?
+        else {
+            return Ok(true);
+        };
+        let sweep = self.ledger.load(&Key::Sweep(owner.sweep)).await?;
+        let Some(Stored {
+            item: Item::Sweep(sweep),
+            ..
+        }) = sweep
+        else {
+            return Ok(true);
+        };
+        let now = self.clock.now();
+        let kept = crate::worker::KEEP_AFTER_CLOSE;
+        Ok(sweep
+            .done_at
+            .and_then(|at| at.saturating_add(kept).ok())
+            .is_some_and(|end| end <= now))
+    }
 }
 
 /// Whether the clock should let a request end without its blocked stores.

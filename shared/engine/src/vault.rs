@@ -8,15 +8,18 @@ use quittance_core::id::StoreId;
 use quittance_core::task::Task;
 
 /// Every folder there is. Shredding goes through all of them, so a name elsewhere is refused.
-pub const FOLDERS: [&str; 8] = [
+pub const FOLDERS: [&str; 11] = [
     "asked",
     "attestation",
     "collected",
     "evidence",
     "export",
+    "intent",
     "manifest",
     "papers",
     "resolved",
+    "result",
+    "shard",
 ];
 
 /// Returns the folder of a name; none for a name that nobody would shred.
@@ -64,6 +67,26 @@ pub fn evidence_part(task: &Task, generation: u32, round: u8, part: u32) -> Stri
     format!("evidence/{place}/{round:02}-{part:06}.json")
 }
 
+/// The evidence leaves of one forget sweep's effects for a request.
+pub fn sweep_evidence(store: &StoreId, n: u32) -> String {
+    format!("evidence/{store}/sweep-{n:06}.json")
+}
+
+/// The objects of one shard of a sweep.
+pub fn shard(k: u32) -> String {
+    format!("shard/{k:06}.json")
+}
+
+/// What one committed piece of a shard came to.
+pub fn shard_result(k: u32, piece: u32) -> String {
+    format!("result/{k:06}-{piece:06}.json")
+}
+
+/// What a rewrite of one object is about to do.
+pub fn intent(k: u32, object: u32, attempt: u32) -> String {
+    format!("intent/{k:06}-{object:06}-{attempt:03}.json")
+}
+
 /// A person's signed statement about a store outside AWS.
 pub fn attestation(store: &StoreId) -> String {
     format!("attestation/{store}.json")
@@ -98,6 +121,10 @@ mod tests {
             manifest_part(&task, 1, 0),
             collected_part(&task, 0),
             evidence_part(&task, 1, 1, 0),
+            sweep_evidence(&store, 1),
+            shard(1),
+            shard_result(1, 2),
+            intent(1, 2, 3),
             attestation(&store),
         ];
         let mut met: Vec<_> = names.iter().map(|name| folder(name).unwrap()).collect();

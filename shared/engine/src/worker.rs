@@ -13,6 +13,7 @@ mod question;
 mod replan;
 mod seal;
 mod step;
+mod sweep;
 mod verify;
 
 use std::sync::Arc;
@@ -30,7 +31,8 @@ use crate::batch::Consumer;
 use crate::keys::TagKeys;
 use crate::ledger::{Item, Version, Write};
 use crate::ports::{
-    Clock, Evidence, Ledger, Mailer, Queues, StoreEraser, StoreFlagger, StoreReader, Vault,
+    Clock, Deposit, Evidence, Ledger, Mailer, Queues, RecordEraser, RecordReader, StoreEraser,
+    StoreFlagger, StoreReader, Vault,
 };
 use crate::reading;
 use crate::statement::Handler;
@@ -43,8 +45,8 @@ pub(crate) use self::step::KEEP_AFTER_CLOSE;
 pub enum Hand {
     /// Nothing: access.
     Copy,
-    /// Delete and mask: deletion.
-    Erase(Arc<dyn StoreEraser>),
+    /// Delete and mask, single things and rows of shared objects: deletion.
+    Erase(Arc<dyn StoreEraser>, Arc<dyn RecordEraser>),
     /// Set flags: opt-out.
     Flag(Arc<dyn StoreFlagger>),
 }
@@ -54,7 +56,7 @@ impl Hand {
     pub const fn right(&self) -> Right {
         match self {
             Self::Copy => Right::Access,
-            Self::Erase(_) => Right::Deletion,
+            Self::Erase(..) => Right::Deletion,
             Self::Flag(_) => Right::OptOut,
         }
     }
@@ -67,12 +69,16 @@ pub struct Worker {
     pub hand: Hand,
     /// Where stores are searched and read.
     pub reader: Arc<dyn StoreReader>,
+    /// Where objects that hold rows of many subjects are read.
+    pub records: Arc<dyn RecordReader>,
     /// Requests and tasks.
     pub ledger: Arc<dyn Ledger>,
     /// Wakes tasks, requests and the sequencer.
     pub queues: Arc<dyn Queues>,
     /// Papers, manifests, collected data.
     pub vault: Arc<dyn Vault>,
+    /// Where the papers of sweeps go in.
+    pub deposit: Arc<dyn Deposit>,
     /// Statements and receipts.
     pub evidence: Arc<dyn Evidence>,
     /// Answers.
@@ -116,6 +122,8 @@ impl Worker {
         let handled = match message {
             Message::Request { id } => self.advance(*id, None, until).await,
             Message::Task { id, store } => self.work(*id, store, until).await,
+            Message::Sweep { store } => self.sweep(store, until).await,
+            Message::Shard { store, n, k } => self.shard(store, *n, *k, until).await,
             Message::Statements => Err(Fault::reject("this message belongs to the sequencer")),
         };
         let after = match handled {
@@ -317,6 +325,10 @@ impl Consumer for Worker {
         let attempts = match message {
             Message::Request { id } => stuck::count_request(ledger, now, *id).await?,
             Message::Task { id, store } => stuck::count_task(ledger, now, *id, store).await?,
+            // Seen again a few times; from then on the clock's to wake.
+            Message::Sweep { .. } | Message::Shard { .. } => {
+                return Err(Fault::retry("a sweep panicked"));
+            }
             Message::Statements => return Err(Fault::reject(OTHER_RIGHT)),
         };
         let pause = stuck::pause(attempts, 2);

@@ -23,6 +23,7 @@ use quittance_engine::memory::ledger::MemoryLedger;
 use quittance_engine::memory::log::{MemoryHead, MemoryTiles};
 use quittance_engine::memory::mailer::MemoryMailer;
 use quittance_engine::memory::queues::MemoryQueues;
+use quittance_engine::memory::records::MemoryRecords;
 use quittance_engine::memory::signer::MemorySigner;
 use quittance_engine::memory::stores::{MemoryStores, Row};
 use quittance_engine::memory::vault::MemoryVault;
@@ -35,6 +36,27 @@ use quittance_engine::worker::{Hand, Worker};
 pub const ORIGIN: &str = "chaos.test/log";
 /// The data map of these worlds.
 pub const MAP: &str = include_str!("map.yaml");
+
+/// Returns the data map without some stores.
+///
+/// # Panics
+/// When there is no such store.
+pub fn map_without(stores: &[&str]) -> String {
+    let (head, rest) = MAP.split_once("stores:\n").expect("stores");
+    let mut text = format!("{head}stores:\n");
+    let mut gone = 0;
+    for store in rest.split("  - id: ").skip(1) {
+        let name = store.lines().next().unwrap_or_default();
+        if stores.contains(&name) {
+            gone += 1;
+        } else {
+            text.push_str("  - id: ");
+            text.push_str(store);
+        }
+    }
+    assert_eq!(gone, stores.len(), "stores of the map");
+    text
+}
 
 /// What one person asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,6 +90,8 @@ pub struct World {
     pub mailer: MemoryMailer,
     /// Customers' data.
     pub stores: MemoryStores,
+    /// Customers' data in objects of many people.
+    pub records: MemoryRecords,
     /// The signer.
     pub signer: Arc<MemorySigner>,
     /// The data map in force; workers are made from it.
@@ -81,7 +105,15 @@ impl World {
     /// # Panics
     /// When the world's own data map is wrong.
     pub fn new(people: usize, seed: u64) -> Self {
-        let map = Arc::new(DataMap::parse(MAP).expect("the world's data map is right"));
+        Self::with_map(MAP, people, seed)
+    }
+
+    /// Builds a company with another data map. Its stores hold the same, named there or not.
+    ///
+    /// # Panics
+    /// When the data map is wrong.
+    pub fn with_map(map: &str, people: usize, seed: u64) -> Self {
+        let map = Arc::new(DataMap::parse(map).expect("the world's data map is right"));
         let faults = Faults::default();
         let now: Timestamp = "2026-11-23T09:00:00Z".parse().expect("a date");
         let clock = MemoryClock::new(now, seed);
@@ -99,6 +131,7 @@ impl World {
             head: MemoryHead::new(faults.clone()),
             mailer: MemoryMailer::new(faults.clone()),
             stores: MemoryStores::new(ways, PAGE, faults.clone()),
+            records: MemoryRecords::new(PAGE, faults.clone()),
             signer: Arc::new(MemorySigner::new(ORIGIN, 7, faults.clone()).expect("a test key")),
             map,
             keys: TagKeys {
@@ -146,10 +179,12 @@ impl World {
         Worker {
             hand: match right {
                 Right::Access => Hand::Copy,
-                Right::Deletion => Hand::Erase(stores.clone()),
+                Right::Deletion => Hand::Erase(stores.clone(), Arc::new(self.records.clone())),
                 Right::OptOut => Hand::Flag(stores.clone()),
             },
             reader: stores,
+            records: Arc::new(self.records.clone()),
+            deposit: Arc::new(self.vault.clone()),
             ledger: Arc::new(self.ledger.clone()),
             queues: Arc::new(self.queues.clone()),
             vault: Arc::new(self.vault.clone()),
@@ -179,6 +214,7 @@ impl World {
             queues: Arc::new(self.queues.clone()),
             shredder: Arc::new(self.vault.clone()),
             clock: Arc::new(self.clock.clone()),
+            swept: quittance_core::plan::swept(&self.map),
         }
     }
 
@@ -202,9 +238,10 @@ impl World {
     pub async fn handle(&self, right: Right, message: &Message) -> Result<(), Fault> {
         match message {
             Message::Statements => self.sequencer().run().await.map(|_| ()),
-            Message::Request { .. } | Message::Task { .. } => {
-                self.worker(right).handle(message, Timestamp::MAX).await
-            }
+            Message::Request { .. }
+            | Message::Task { .. }
+            | Message::Sweep { .. }
+            | Message::Shard { .. } => self.worker(right).handle(message, Timestamp::MAX).await,
         }
     }
 
@@ -393,6 +430,12 @@ impl World {
         for ((store, key), row) in self.stores.everything() {
             result.insert(format!("row {store} {key}"), format!("{row:?}"));
         }
+        for ((store, key), object) in self.records.everything() {
+            result.insert(
+                format!("object {store} {key}"),
+                format!("{:?}", object.rows),
+            );
+        }
         for ask in Self::asks() {
             let Some(request) = self.request_of(ask) else {
                 continue;
@@ -482,6 +525,7 @@ impl World {
     }
 
     fn furnish(&self, people: usize) {
+        self.furnish_lake(people);
         let row = |pairs: &[(&str, String)]| -> Row {
             pairs
                 .iter()
@@ -510,6 +554,25 @@ impl World {
     }
 }
 
+impl World {
+    /// Puts a lake: rows of nearly everybody in every object.
+    fn furnish_lake(&self, people: usize) {
+        let events = StoreId::parse("events").expect("a store id");
+        for object in 0..OBJECTS {
+            let rows = (0..people)
+                .filter(|person| (person + object) % OBJECTS != 0)
+                .map(|person| {
+                    Row::from([
+                        ("email".to_owned(), Self::email(person)),
+                        ("n".to_owned(), object.to_string()),
+                    ])
+                });
+            self.records
+                .put(&events, &format!("events/{object}"), rows.collect());
+        }
+    }
+}
+
 fn handler() -> Handler {
     Handler {
         version: "0.1.0".to_owned(),
@@ -518,5 +581,6 @@ fn handler() -> Handler {
 }
 
 const PAGE: usize = 2;
+const OBJECTS: usize = 3;
 const ROUNDS: usize = 200;
 const MAX_PEOPLE: usize = 8;

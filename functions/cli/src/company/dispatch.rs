@@ -28,7 +28,7 @@ pub(super) fn start(
     receipts: Receipts,
     handler: &Handler,
 ) -> Result<(), Failure> {
-    let ticker = quittance_clock::wire(adapters)?;
+    let ticker = quittance_clock::wire(adapters, map)?;
     let poller = |queue, consumer| Poller {
         receiver: adapters.receiver(),
         queue,

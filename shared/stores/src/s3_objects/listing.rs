@@ -130,6 +130,7 @@ async fn list_uploads(
             fingerprint: fingerprint(["upload", key, "", id]),
             yields: Identifiers::default(),
             settled: false,
+            rows: 1,
         })
     });
     Ok(Listed {
@@ -203,6 +204,7 @@ fn found(key: &str, version: Option<String>, etag: Option<String>, fingerprint: 
         fingerprint,
         yields: Identifiers::default(),
         settled: false,
+        rows: 1,
     }
 }
 
