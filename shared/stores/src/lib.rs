@@ -8,6 +8,7 @@
 mod dynamodb_items;
 mod errors;
 pub mod rewrite;
+mod s3_bucket;
 mod s3_objects;
 
 use std::collections::BTreeMap;
