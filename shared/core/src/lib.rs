@@ -19,5 +19,6 @@ pub mod receipt;
 pub mod regime;
 pub mod request;
 pub mod subject;
+pub mod sweep;
 pub mod table;
 pub mod task;

@@ -46,6 +46,13 @@ pub struct Match {
     /// Whether the effect asked for is there already (fields masked, flags set).
     #[serde(default)]
     pub settled: bool,
+    /// How many of the subject's rows it holds: 1, but for objects of a record store.
+    #[serde(default = "one")]
+    pub rows: u64,
+}
+
+const fn one() -> u64 {
+    1
 }
 
 /// Where one item or object is. Personal: keys may contain identifiers.

@@ -24,6 +24,20 @@ pub enum Message {
         /// The store.
         store: StoreId,
     },
+    /// Look at the sweeps of this record store.
+    Sweep {
+        /// The store.
+        store: StoreId,
+    },
+    /// Work on this shard of a sweep.
+    Shard {
+        /// The store.
+        store: StoreId,
+        /// The sweep's number.
+        n: u32,
+        /// The shard's number.
+        k: u32,
+    },
     /// There may be statements to sign and sequence.
     Statements,
 }

@@ -11,6 +11,15 @@ pub use crate::receipt::statement::CheckMethod;
 pub struct TaskOutcome {
     /// What matched, over all rounds.
     pub matched: u64,
+    /// How much of that is another subject's too, in a record store.
+    #[serde(default)]
+    pub shared: u64,
+    /// Rows of the touched objects before, in a record store.
+    #[serde(default)]
+    pub before: Option<u64>,
+    /// Rows of the touched objects after.
+    #[serde(default)]
+    pub after: Option<u64>,
     /// Deleted, and gone when looked for again.
     pub deleted: u64,
     /// Fields removed or masked; the item remains.

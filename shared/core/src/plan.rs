@@ -186,6 +186,11 @@ pub fn is_attested(store: &Store) -> bool {
     matches!(store.place, Place::Attested { .. })
 }
 
+/// Whether this store is gone over in sweeps.
+pub fn is_swept(store: &Store) -> bool {
+    matches!(store.place, Place::S3Records { .. })
+}
+
 /// Computes the plan's digest: stores, keyed identifiers and manifests.
 pub fn digest(
     key: &HmacKey,
@@ -320,6 +325,7 @@ mod tests {
             matched: 1,
             manifest: key.tag("m", &[]),
             yields: false,
+            sweep: None,
         });
         assert_ne!(before, digest(&key, Right::Access, map, &none, &tasks));
         assert_ne!(before, digest(&key, Right::Deletion, map, &none, &[]));

@@ -164,6 +164,9 @@ pub struct Located {
     pub manifest: Tag,
     /// Whether something in it leads to more identifiers.
     pub yields: bool,
+    /// The find sweep that located it, in a record store.
+    #[serde(default)]
+    pub sweep: Option<u32>,
 }
 
 /// Whether what a task does must be told in an amendment, because the outcome is sealed.
@@ -213,6 +216,25 @@ pub struct Task {
     pub settled_at: Option<Timestamp>,
     /// Whether an amendment tells it.
     pub amendment: Amendment,
+    /// How it stands with its store's sweeps.
+    #[serde(default)]
+    pub sweep: Membership,
+    /// The forget sweeps that served it so far: each left evidence under its number.
+    #[serde(default)]
+    pub swept: Vec<u32>,
+}
+
+/// How a task stands with its store's sweeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Membership {
+    /// It waits for none.
+    #[default]
+    Outside,
+    /// It waits for the next one.
+    Waiting,
+    /// It is a member of this one.
+    Member(u32),
 }
 
 impl Task {
@@ -234,6 +256,8 @@ impl Task {
             outcome: TaskOutcome::default(),
             settled_at: None,
             amendment: Amendment::NotNeeded,
+            sweep: Membership::Outside,
+            swept: Vec::new(),
         }
     }
 }

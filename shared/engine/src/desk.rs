@@ -1,9 +1,10 @@
 //! What support staff may do to a request: hold, deny, release, attest, allow partial; and to its
-//! legal clock (in `clock`): extend, pause, resume, choose the law.
+//! legal clock (in `clock`): extend, pause, resume, choose the law. Sweeps are in `sweeps`.
 //!
 //! Every act is one commit with a timeline entry. Nothing here touches customers' data.
 
 mod clock;
+mod sweeps;
 
 use std::sync::Arc;
 
@@ -95,15 +96,27 @@ impl Desk {
     /// # Errors
     /// [`DeskError::WrongStage`] once the outcome is sealed.
     pub async fn hold(&self, id: RequestId) -> Result<(), DeskError> {
-        self.change(id, |change, now| {
-            require_open(&change.request)?;
-            if change.request.hold.is_none() {
-                change.request.hold = Some(Hold { at: now });
-                change.note(now, Happening::Held);
+        for _ in 0..CONFLICTS {
+            let (request, version) = self.load(id).await?;
+            require_open(&request)?;
+            if request.hold.is_some() {
+                return Ok(());
             }
-            Ok(())
-        })
-        .await
+            let now = self.clock.now();
+            let mut change = Change::new(request.clone(), version);
+            change.request.hold = Some(Hold { at: now });
+            change.request.wake_at = Some(now);
+            change.note(now, Happening::Held);
+            for write in self.exclusions(&request, now).await? {
+                change.also(write);
+            }
+            match change.commit(&*self.ledger).await {
+                Ok(_) => return self.announce(&request).await,
+                Err(Fault::Conflict) => {}
+                Err(fault) => return Err(fault.into()),
+            }
+        }
+        Err(Fault::retry("desk: a request kept changing").into())
     }
 
     /// Lifts the hold.

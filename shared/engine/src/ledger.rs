@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use quittance_core::digest::{Digest, Tag};
 use quittance_core::id::{LeafId, Reference, RequestId, StoreId};
 use quittance_core::request::{Request, Right, TimelineEvent};
+use quittance_core::sweep::{Exclusion, Pause, Shard, Sweep, SweepId, SweepVault, Waiting};
 use quittance_core::task::Task;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,18 @@ pub enum Item {
     Leaf(Leaf),
     /// Somebody whose data must not be sold, or must stay deleted.
     Suppression(Suppression),
+    /// One pass over a record store.
+    Sweep(Sweep),
+    /// A bounded piece of a sweep.
+    Shard(Shard),
+    /// A task that waits for the next sweep of its store.
+    Waiting(Waiting),
+    /// A member that a sweep must not touch any more.
+    Exclusion(Exclusion),
+    /// A store that no sweep may touch.
+    Pause(Pause),
+    /// Which sweep a vault belongs to.
+    SweepVault(SweepVault),
 }
 
 /// An item's name.
@@ -66,6 +79,18 @@ pub enum Key {
     Leaf(LeafId),
     /// A suppression entry by right and keyed hash.
     Suppression(Right, Tag),
+    /// A sweep.
+    Sweep(SweepId),
+    /// A shard by its number.
+    Shard(SweepId, u32),
+    /// A waiting task.
+    Waiting(StoreId, Right, RequestId),
+    /// A sweep's excluded member.
+    Exclusion(SweepId, RequestId),
+    /// A store's pause.
+    Pause(StoreId),
+    /// A sweep's vault.
+    SweepVault(RequestId),
 }
 
 impl Item {
@@ -81,6 +106,14 @@ impl Item {
             Self::Outbox(row) => Key::Outbox(row.at, row.leaf),
             Self::Leaf(leaf) => Key::Leaf(leaf.id),
             Self::Suppression(entry) => Key::Suppression(entry.right, entry.token),
+            Self::Sweep(sweep) => Key::Sweep(sweep.id.clone()),
+            Self::Shard(shard) => Key::Shard(shard.sweep.clone(), shard.k),
+            Self::Waiting(waiting) => {
+                Key::Waiting(waiting.store.clone(), waiting.right, waiting.request)
+            }
+            Self::Exclusion(out) => Key::Exclusion(out.sweep.clone(), out.request),
+            Self::Pause(pause) => Key::Pause(pause.store.clone()),
+            Self::SweepVault(entry) => Key::SweepVault(entry.vault),
         }
     }
 }
@@ -217,6 +250,14 @@ pub enum Listing {
     Open,
     /// Closed requests, latest first; may lag.
     Closed,
+    /// Sweeps over a store for a right, latest first; strongly consistent.
+    Sweeps(StoreId, Right),
+    /// A sweep's shards, in order; strongly consistent.
+    Shards(SweepId),
+    /// Tasks that wait for a sweep of a store; strongly consistent.
+    Waiting(StoreId, Right),
+    /// A sweep's excluded members; strongly consistent.
+    Exclusions(SweepId),
 }
 
 /// A bookmark in a listing: opaque to everybody but the adapter that gave it.

@@ -6,11 +6,13 @@
 //! Faults and their details never contain personal data. Each use-case holds only the ports it may
 //! use, which is how least privilege begins.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use quittance_core::data_map::Store;
+use quittance_core::digest::Tag;
 use quittance_core::fault::Fault;
 use quittance_core::id::RequestId;
 use quittance_core::manifest::{Cursor, Locator, Match};
@@ -18,6 +20,8 @@ use quittance_core::message::Message;
 use quittance_core::outcome::CheckMethod;
 use quittance_core::request::Right;
 use quittance_core::subject::Identifiers;
+use quittance_core::sweep::ObjectRef;
+use serde::{Deserialize, Serialize};
 
 use crate::ledger::{Bookmark, Key, Listing, Page, Stored, Write};
 use crate::record::Record;
@@ -162,6 +166,167 @@ pub trait StoreFlagger: Debug + Send + Sync {
     /// Sets the flags of the store's `opt_out` rule on one located thing, on condition that it is
     /// still this subject's.
     async fn flag(&self, question: Question<'_>, locator: &Locator) -> Result<Effect, Fault>;
+}
+
+/// A sweep's members, by whose identifiers rows are compared; a member is its place in the list.
+#[derive(Clone)]
+pub struct Roster {
+    /// Keyed hash of the members: the same tag, the same roster.
+    pub tag: Tag,
+    /// What is known of each member.
+    pub members: Vec<Identifiers>,
+}
+
+impl Debug for Roster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Roster")
+            .field("members", &self.members.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// One page of a record store's objects.
+#[derive(Clone, Debug)]
+pub struct ObjectPage {
+    /// The objects and, in a versioned bucket, their older versions; no delete markers.
+    pub objects: Vec<ObjectRef>,
+    /// Where the listing goes on; none at its end.
+    pub next: Option<Cursor>,
+}
+
+/// How many of an object's rows are one member's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberRows {
+    /// The member.
+    pub member: u32,
+    /// Their rows.
+    pub rows: u64,
+    /// How many of these are another member's too.
+    pub shared: u64,
+}
+
+/// Which of the members' rows are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// All of them, with copies: for access. Copies lack what the store's `access` rule excludes.
+    Copies,
+    /// Those that the store's `deletion` rule has not dealt with: what it masks everywhere already
+    /// is not counted. Counts only.
+    Counts,
+}
+
+/// What reading an object through came to.
+#[derive(Clone, Debug, Default)]
+pub struct Searched {
+    /// The entity tag that was read; none when the object is gone.
+    pub etag: Option<String>,
+    /// How many rows it has.
+    pub rows: u64,
+    /// Whose rows it holds, by member.
+    pub matched: Vec<MemberRows>,
+    /// The matching rows, if they were asked for.
+    pub records: Vec<(u32, Record)>,
+}
+
+/// Record stores, reading only: objects that hold rows of many subjects.
+#[async_trait]
+pub trait RecordReader: Debug + Send + Sync {
+    /// Lists the store's objects page by page, in the order of their keys, an object's older
+    /// versions next to it. A page becomes a shard: it holds no more than one worker reads in some
+    /// minutes, so a page of large objects is a short one.
+    ///
+    /// # Errors
+    /// `Fault::Block` for what cannot be gone over at all: a table format, a missing bucket.
+    async fn objects(&self, store: &Store, from: Option<&Cursor>) -> Result<ObjectPage, Fault>;
+
+    /// Reads one object through, as it is now (an older version: that version), in memory that does
+    /// not grow with it, but for the copies.
+    ///
+    /// # Errors
+    /// `Fault::Block` when it cannot be read for certain: an archive tier, corrupt or foreign data,
+    /// more to copy than fits. An object that is gone is no error.
+    async fn search(
+        &self,
+        store: &Store,
+        object: &ObjectRef,
+        roster: &Roster,
+        wanted: Wanted,
+    ) -> Result<Searched, Fault>;
+}
+
+/// A rewritten object that nobody sees yet. What is in it is the adapter's own.
+#[derive(Clone)]
+pub struct Draft {
+    /// What reading it through came to.
+    pub searched: Searched,
+    /// Rows that remain.
+    pub after: u64,
+    /// The adapter's own note.
+    pub note: serde_json::Value,
+    /// The new bytes, when they are few enough to be kept here.
+    pub body: Vec<u8>,
+}
+
+impl Debug for Draft {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Draft(***)")
+    }
+}
+
+/// How an object stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is not there any more.
+    Gone,
+    /// A rewrite of ours made it what it is.
+    Rewritten {
+        /// The rewrite's marker.
+        marker: String,
+        /// Its entity tag.
+        etag: String,
+    },
+    /// Anything else.
+    Other,
+}
+
+/// Record stores, removing rows: for deletion only. A rewrite has two steps, so that the engine can
+/// look once more at who must not be touched, and write down what is about to happen.
+#[async_trait]
+pub trait RecordEraser: Debug + Send + Sync {
+    /// Prepares the object without the members' rows (or with their fields masked, as the store's
+    /// `deletion` rule says), but for those of `excluded`, who are not counted either. Nothing is
+    /// visible yet, and without matches nothing is prepared. What earlier drafts of this object
+    /// left behind is cleared away.
+    ///
+    /// # Errors
+    /// As for [`RecordReader::search`]; `Fault::Block` too when a lock forbids the change.
+    async fn prepare(
+        &self,
+        store: &Store,
+        object: &ObjectRef,
+        roster: &Roster,
+        excluded: &BTreeSet<u32>,
+    ) -> Result<Draft, Fault>;
+
+    /// Puts the draft in the object's place, if that is still what was read, under a marker that
+    /// [`RecordEraser::standing`] finds again; the version replaced is deleted. An older version
+    /// that holds any of the rows is deleted as a whole instead. Returns the new entity tag; none
+    /// when there is no object any more.
+    ///
+    /// # Errors
+    /// `Fault::Conflict` when somebody else changed or removed the object, or cleared the draft
+    /// away: nothing happened.
+    async fn complete(
+        &self,
+        store: &Store,
+        object: &ObjectRef,
+        draft: &Draft,
+        marker: &str,
+    ) -> Result<Option<String>, Fault>;
+
+    /// Says how the object stands now; finishes what a rewrite of ours left unfinished (the version
+    /// replaced not deleted yet).
+    async fn standing(&self, store: &Store, object: &ObjectRef) -> Result<Standing, Fault>;
 }
 
 /// What a put-if-absent of immutable bytes met.

@@ -164,6 +164,9 @@ fn store_line(map: &DataMap, task: &Task) -> Result<StoreLine, Fault> {
         .map_or("A store no longer declared", |s| &s.public_name);
     let TaskOutcome {
         matched,
+        shared,
+        before,
+        after,
         deleted,
         redacted,
         exported,
@@ -194,10 +197,10 @@ fn store_line(map: &DataMap, task: &Task) -> Result<StoreLine, Fault> {
     Ok(StoreLine {
         store: PublicName::parse(name)
             .ok_or_else(|| Fault::reject("a store's public name cannot stand in a receipt"))?,
-        before: None,
-        after: None,
+        before,
+        after,
         matched,
-        shared: 0,
+        shared,
         deleted,
         redacted,
         exported,

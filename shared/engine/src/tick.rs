@@ -179,13 +179,43 @@ impl Ticker {
                 return Ok(shredded);
             };
             for id in page {
-                if self.ledger.load(&Key::Request(id)).await?.is_none() {
+                if self.is_orphan(id).await? {
                     self.shredder.shred(id).await?;
                     shredded += 1;
                 }
             }
             after = Some(last);
         }
+    }
+}
+
+impl Ticker {
+    /// Whether a vault belongs to no request, and to no sweep that may still need it.
+    async fn is_orphan(&self, id: RequestId) -> Result<bool, Fault> {
+        if self.ledger.load(&Key::Request(id)).await?.is_some() {
+            return Ok(false);
+        }
+        let Some(Stored {
+            item: Item::SweepVault(owner),
+            ..
+        }) = self.ledger.load(&Key::SweepVault(id)).await?
+        else {
+            return Ok(true);
+        };
+        let sweep = self.ledger.load(&Key::Sweep(owner.sweep)).await?;
+        let Some(Stored {
+            item: Item::Sweep(sweep),
+            ..
+        }) = sweep
+        else {
+            return Ok(true);
+        };
+        let now = self.clock.now();
+        let kept = crate::worker::KEEP_AFTER_CLOSE;
+        Ok(sweep
+            .done_at
+            .and_then(|at| at.saturating_add(kept).ok())
+            .is_some_and(|end| end <= now))
     }
 }
 

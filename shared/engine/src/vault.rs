@@ -43,6 +43,26 @@ pub fn evidence_part(task: &Task, generation: u32, round: u8, part: u32) -> Stri
     format!("evidence/{place}/{round:02}-{part:06}.json")
 }
 
+/// The evidence leaves of one forget sweep's effects for a request.
+pub fn sweep_evidence(store: &StoreId, n: u32) -> String {
+    format!("evidence/{store}/sweep-{n:06}.json")
+}
+
+/// The objects of one shard of a sweep.
+pub fn shard(k: u32) -> String {
+    format!("shard/{k:06}.json")
+}
+
+/// What one committed piece of a shard came to.
+pub fn shard_result(k: u32, piece: u32) -> String {
+    format!("result/{k:06}-{piece:06}.json")
+}
+
+/// What a rewrite of one object is about to do.
+pub fn intent(k: u32, object: u32, attempt: u32) -> String {
+    format!("intent/{k:06}-{object:06}-{attempt:03}.json")
+}
+
 /// A person's signed statement about a store outside AWS.
 pub fn attestation(store: &StoreId) -> String {
     format!("attestation/{store}.json")

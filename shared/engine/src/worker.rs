@@ -13,6 +13,7 @@ mod question;
 mod replan;
 mod seal;
 mod step;
+mod sweep;
 mod verify;
 
 use std::sync::Arc;
@@ -28,7 +29,8 @@ use quittance_core::task::{Amendment, Block, Task, TaskEvent, TaskStage};
 use crate::keys::TagKeys;
 use crate::ledger::{Item, Version, Write};
 use crate::ports::{
-    Clock, Evidence, Ledger, Mailer, Queues, StoreEraser, StoreFlagger, StoreReader, Vault,
+    Clock, Deposit, Evidence, Ledger, Mailer, Queues, RecordEraser, RecordReader, StoreEraser,
+    StoreFlagger, StoreReader, Vault,
 };
 use crate::reading;
 use crate::statement::Handler;
@@ -40,8 +42,8 @@ pub(crate) use self::step::KEEP_AFTER_CLOSE;
 pub enum Hand {
     /// Nothing: access.
     Copy,
-    /// Delete and mask: deletion.
-    Erase(Arc<dyn StoreEraser>),
+    /// Delete and mask, single things and rows of shared objects: deletion.
+    Erase(Arc<dyn StoreEraser>, Arc<dyn RecordEraser>),
     /// Set flags: opt-out.
     Flag(Arc<dyn StoreFlagger>),
 }
@@ -51,7 +53,7 @@ impl Hand {
     pub const fn right(&self) -> Right {
         match self {
             Self::Copy => Right::Access,
-            Self::Erase(_) => Right::Deletion,
+            Self::Erase(..) => Right::Deletion,
             Self::Flag(_) => Right::OptOut,
         }
     }
@@ -64,12 +66,16 @@ pub struct Worker {
     pub hand: Hand,
     /// Where stores are searched and read.
     pub reader: Arc<dyn StoreReader>,
+    /// Where objects that hold rows of many subjects are read.
+    pub records: Arc<dyn RecordReader>,
     /// Requests and tasks.
     pub ledger: Arc<dyn Ledger>,
     /// Wakes tasks, requests and the sequencer.
     pub queues: Arc<dyn Queues>,
     /// Papers, manifests, collected data.
     pub vault: Arc<dyn Vault>,
+    /// Where the papers of sweeps go in.
+    pub deposit: Arc<dyn Deposit>,
     /// Statements and receipts.
     pub evidence: Arc<dyn Evidence>,
     /// Answers.
@@ -113,6 +119,8 @@ impl Worker {
         let handled = match message {
             Message::Request { id } => self.advance(*id, None, until).await,
             Message::Task { id, store } => self.work(*id, store, until).await,
+            Message::Sweep { store } => self.sweep(store, until).await,
+            Message::Shard { store, n, k } => self.shard(store, *n, *k, until).await,
             Message::Statements => Err(Fault::reject("this message belongs to the sequencer")),
         };
         let after = match handled {
@@ -251,9 +259,18 @@ impl Worker {
         store: &StoreId,
         reason: BlockReason,
     ) -> Result<(), Fault> {
-        let Some((mut task, version)) = reading::task(&*self.ledger, id, store).await? else {
+        let Some((task, version)) = reading::task(&*self.ledger, id, store).await? else {
             return Ok(());
         };
+        self.block_task(task, version, reason).await
+    }
+
+    async fn block_task(
+        &self,
+        mut task: Task,
+        version: Version,
+        reason: BlockReason,
+    ) -> Result<(), Fault> {
         // Somebody else may have settled or blocked it meanwhile: then that stands.
         let Ok(stage) = task.stage.after(TaskEvent::Blocked) else {
             return Ok(());
@@ -266,7 +283,7 @@ impl Worker {
             until: patience(reason).and_then(|wait| now.saturating_add(wait).ok()),
             at: now,
         });
-        tracing::warn!(request.id = %id, store.id = %store, block.reason = reason.code(), "task blocked");
+        tracing::warn!(request.id = %task.request, store.id = %task.store, block.reason = reason.code(), "task blocked");
         self.replace_task(task, version).await
     }
 

@@ -92,6 +92,12 @@ impl Facts {
                 Item::Outbox(item) => text(serde_json::to_string(item)),
                 Item::Leaf(item) => text(serde_json::to_string(item)),
                 Item::Suppression(item) => text(serde_json::to_string(item)),
+                Item::Sweep(item) => text(serde_json::to_string(item)),
+                Item::Shard(item) => text(serde_json::to_string(item)),
+                Item::Waiting(item) => text(serde_json::to_string(item)),
+                Item::Exclusion(item) => text(serde_json::to_string(item)),
+                Item::Pause(item) => text(serde_json::to_string(item)),
+                Item::SweepVault(item) => text(serde_json::to_string(item)),
             });
             match stored.item {
                 Item::Request(item) => facts.requests.push(item),
@@ -104,7 +110,15 @@ impl Facts {
                 Item::Leaf(item) => {
                     facts.leaves.insert(item.id, item);
                 }
-                Item::Reference(_) | Item::Token(_) | Item::Suppression(_) => {}
+                Item::Reference(_)
+                | Item::Token(_)
+                | Item::Suppression(_)
+                | Item::Sweep(_)
+                | Item::Shard(_)
+                | Item::Waiting(_)
+                | Item::Exclusion(_)
+                | Item::Pause(_)
+                | Item::SweepVault(_) => {}
             }
         }
         facts

@@ -23,6 +23,7 @@ use quittance_engine::memory::ledger::MemoryLedger;
 use quittance_engine::memory::log::{MemoryHead, MemoryTiles};
 use quittance_engine::memory::mailer::MemoryMailer;
 use quittance_engine::memory::queues::MemoryQueues;
+use quittance_engine::memory::records::MemoryRecords;
 use quittance_engine::memory::signer::MemorySigner;
 use quittance_engine::memory::stores::{MemoryStores, Row};
 use quittance_engine::memory::vault::MemoryVault;
@@ -68,6 +69,8 @@ pub struct World {
     pub mailer: MemoryMailer,
     /// Customers' data.
     pub stores: MemoryStores,
+    /// Customers' data in objects of many people.
+    pub records: MemoryRecords,
     /// The signer.
     pub signer: Arc<MemorySigner>,
     /// The data map in force; workers are made from it.
@@ -99,6 +102,7 @@ impl World {
             head: MemoryHead::new(faults.clone()),
             mailer: MemoryMailer::new(faults.clone()),
             stores: MemoryStores::new(ways, PAGE, faults.clone()),
+            records: MemoryRecords::new(PAGE, faults.clone()),
             signer: Arc::new(MemorySigner::new(ORIGIN, 7, faults.clone()).expect("a test key")),
             map,
             keys: TagKeys {
@@ -146,10 +150,12 @@ impl World {
         Worker {
             hand: match right {
                 Right::Access => Hand::Copy,
-                Right::Deletion => Hand::Erase(stores.clone()),
+                Right::Deletion => Hand::Erase(stores.clone(), Arc::new(self.records.clone())),
                 Right::OptOut => Hand::Flag(stores.clone()),
             },
             reader: stores,
+            records: Arc::new(self.records.clone()),
+            deposit: Arc::new(self.vault.clone()),
             ledger: Arc::new(self.ledger.clone()),
             queues: Arc::new(self.queues.clone()),
             vault: Arc::new(self.vault.clone()),
@@ -202,7 +208,10 @@ impl World {
     pub async fn handle(&self, right: Right, message: &Message) -> Result<(), Fault> {
         match message {
             Message::Statements => self.sequencer().run().await.map(|_| ()),
-            Message::Request { .. } | Message::Task { .. } => {
+            Message::Request { .. }
+            | Message::Task { .. }
+            | Message::Sweep { .. }
+            | Message::Shard { .. } => {
                 self.worker(right).handle(message, Timestamp::MAX).await
             }
         }
@@ -392,6 +401,9 @@ impl World {
         for ((store, key), row) in self.stores.everything() {
             result.insert(format!("row {store} {key}"), format!("{row:?}"));
         }
+        for ((store, key), object) in self.records.everything() {
+            result.insert(format!("object {store} {key}"), format!("{:?}", object.rows));
+        }
         for ask in Self::asks() {
             let Some(request) = self.request_of(ask) else {
                 continue;
@@ -424,6 +436,7 @@ impl World {
     }
 
     fn furnish(&self, people: usize) {
+        self.furnish_lake(people);
         let row = |pairs: &[(&str, String)]| -> Row {
             pairs
                 .iter()
@@ -452,6 +465,25 @@ impl World {
     }
 }
 
+impl World {
+    /// Puts a lake: rows of everybody in every object, one of them theirs who comes next too.
+    fn furnish_lake(&self, people: usize) {
+        let events = StoreId::parse("events").expect("a store id");
+        for object in 0..OBJECTS {
+            let rows = (0..people)
+                .filter(|person| (person + object) % OBJECTS != 0)
+                .map(|person| {
+                    Row::from([
+                        ("email".to_owned(), Self::email(person)),
+                        ("n".to_owned(), object.to_string()),
+                    ])
+                });
+            self.records
+                .put(&events, &format!("events/{object}"), rows.collect());
+        }
+    }
+}
+
 fn handler() -> Handler {
     Handler {
         version: "0.1.0".to_owned(),
@@ -460,5 +492,6 @@ fn handler() -> Handler {
 }
 
 const PAGE: usize = 2;
+const OBJECTS: usize = 5;
 const ROUNDS: usize = 200;
 const MAX_PEOPLE: usize = 8;

@@ -157,6 +157,9 @@ impl MemoryLedger {
                             | Key::Request(_)
                             | Key::Reference(_)
                             | Key::Suppression(..)
+                            | Key::Waiting(..)
+                            | Key::Pause(_)
+                            | Key::SweepVault(_)
                     );
                     contract(may, "tasks, events and leaves are permanent");
                     items.remove(key);
@@ -198,11 +201,28 @@ fn scold_illegal_change(old: Option<&Item>, new: &Item) {
             | Item::Reference(_)
             | Item::Token(_)
             | Item::Subject(_)
-            | Item::Outbox(_),
+            | Item::Outbox(_)
+            | Item::Waiting(_)
+            | Item::Exclusion(_)
+            | Item::Pause(_)
+            | Item::SweepVault(_),
         ) => contract(false, "this kind of item is immutable"),
+        (Some(Item::Sweep(old)), Item::Sweep(new)) => {
+            let same = (old.members, old.members_tag) == (new.members, new.members_tag);
+            contract(same, "a sweep's members never change");
+        }
+        (Some(Item::Shard(old)), Item::Shard(new)) => {
+            contract(old.objects == new.objects, "a shard's objects never change");
+            contract(old.cursor <= new.cursor, "a shard's cursor only grows");
+        }
         (
             Some(_) | None,
-            Item::Request(_) | Item::Task(_) | Item::Leaf(_) | Item::Suppression(_),
+            Item::Request(_)
+            | Item::Task(_)
+            | Item::Leaf(_)
+            | Item::Suppression(_)
+            | Item::Sweep(_)
+            | Item::Shard(_),
         ) => {}
     }
 }
@@ -235,6 +255,22 @@ fn position(listing: &Listing, item: &Item) -> Option<String> {
             .closed_at
             .filter(|_| matches!(request.stage, Stage::Closed(_)))
             .map(|at| sortable(i128::from(i64::MAX) * 1_000_000_000 - at.as_nanosecond())),
+        (Listing::Sweeps(store, right), Item::Sweep(sweep))
+            if sweep.id.store == *store && sweep.id.right == *right =>
+        {
+            Some(format!("{:010}", u32::MAX - sweep.id.n))
+        }
+        (Listing::Shards(id), Item::Shard(shard)) if shard.sweep == *id => {
+            Some(format!("{:010}", shard.k))
+        }
+        (Listing::Waiting(store, right), Item::Waiting(waiting))
+            if waiting.store == *store && waiting.right == *right =>
+        {
+            Some(waiting.request.to_string())
+        }
+        (Listing::Exclusions(id), Item::Exclusion(out)) if out.sweep == *id => {
+            Some(out.request.to_string())
+        }
         (
             Listing::Tasks(_)
             | Listing::Timeline(_)
@@ -242,7 +278,11 @@ fn position(listing: &Listing, item: &Item) -> Option<String> {
             | Listing::Outbox
             | Listing::Waking(_)
             | Listing::Open
-            | Listing::Closed,
+            | Listing::Closed
+            | Listing::Sweeps(..)
+            | Listing::Shards(_)
+            | Listing::Waiting(..)
+            | Listing::Exclusions(_),
             Item::Request(_)
             | Item::Task(_)
             | Item::Event(_)
@@ -251,7 +291,13 @@ fn position(listing: &Listing, item: &Item) -> Option<String> {
             | Item::Subject(_)
             | Item::Outbox(_)
             | Item::Leaf(_)
-            | Item::Suppression(_),
+            | Item::Suppression(_)
+            | Item::Sweep(_)
+            | Item::Shard(_)
+            | Item::Waiting(_)
+            | Item::Exclusion(_)
+            | Item::Pause(_)
+            | Item::SweepVault(_),
         ) => None,
     }
 }

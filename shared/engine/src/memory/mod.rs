@@ -10,6 +10,7 @@ pub mod ledger;
 pub mod log;
 pub mod mailer;
 pub mod queues;
+pub mod records;
 pub mod signer;
 pub mod stores;
 pub mod vault;

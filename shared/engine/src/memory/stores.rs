@@ -105,6 +105,7 @@ impl MemoryStores {
             fingerprint: Digest::of(format!("{row:?}").as_bytes()),
             yields,
             settled: is_settled(question, row),
+            rows: 1,
         }
     }
 

@@ -80,7 +80,13 @@ impl Sequencer {
                     | Item::Token(_)
                     | Item::Subject(_)
                     | Item::Leaf(_)
-                    | Item::Suppression(_) => None,
+                    | Item::Suppression(_)
+                    | Item::Sweep(_)
+                    | Item::Shard(_)
+                    | Item::Waiting(_)
+                    | Item::Exclusion(_)
+                    | Item::Pause(_)
+                    | Item::SweepVault(_) => None,
                 });
             let looks = rows
                 .map(|(row, version, is_first)| self.look(keys, row, version, is_first).boxed())

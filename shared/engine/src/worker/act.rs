@@ -23,7 +23,7 @@ use crate::vault;
 /// The evidence of one part: what was touched, in manifest order, by keyed name.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Touched {
-    v: u8,
+    pub(super) v: u8,
     pub(super) leaves: Vec<quittance_core::digest::Tag>,
 }
 
@@ -72,6 +72,9 @@ impl Worker {
         let store = map
             .store(&task.store)
             .ok_or(Fault::Block(BlockReason::StoreGone))?;
+        if plan::is_swept(store) && self.right() == Right::Deletion {
+            return self.await_sweep(request, task, version).await;
+        }
         let papers = self.papers(request).await?;
         if plan::is_attested(store) {
             return self.attested(&papers.evidence_key, task, version).await;
@@ -89,9 +92,13 @@ impl Worker {
         let touched = self
             .touch(question, &papers.evidence_key, &task, &part)
             .await?;
-        let count = u64::try_from(touched.leaves.len()).unwrap_or(u64::MAX);
-        task.outcome.evidence_count += count;
-        *self.counter(store, &mut task.outcome) += count;
+        let leaves = u64::try_from(touched.leaves.len()).unwrap_or(u64::MAX);
+        task.outcome.evidence_count += leaves;
+        *self.counter(store, &mut task.outcome) += if plan::is_swept(store) {
+            part.matches.iter().map(|found| found.rows).sum()
+        } else {
+            leaves
+        };
         task.cursor += 1;
         task.attempts = 0;
         self.replace_task(task, version).await?;
@@ -107,8 +114,8 @@ impl Worker {
         match (&self.hand, &store.deletion) {
             (Hand::Copy, _) => &mut outcome.exported,
             (Hand::Flag(_), _) => &mut outcome.flagged,
-            (Hand::Erase(_), DeletionRule::Redact { .. }) => &mut outcome.redacted,
-            (Hand::Erase(_), DeletionRule::DeleteItem | DeletionRule::Retain { .. }) => {
+            (Hand::Erase(..), DeletionRule::Redact { .. }) => &mut outcome.redacted,
+            (Hand::Erase(..), DeletionRule::DeleteItem | DeletionRule::Retain { .. }) => {
                 &mut outcome.deleted
             }
         }
@@ -145,8 +152,12 @@ impl Worker {
         part: &Part,
     ) -> Result<Touched, Fault> {
         let effects: Vec<Effect> = match &self.hand {
+            // The find sweep copied the rows already.
+            Hand::Copy if plan::is_swept(question.store) => {
+                vec![Effect::Made; part.matches.len()]
+            }
             Hand::Copy => self.collect(question, task, part).await?,
-            Hand::Erase(_) | Hand::Flag(_) => {
+            Hand::Erase(..) | Hand::Flag(_) => {
                 let mut effects = Vec::with_capacity(part.matches.len());
                 for some in part.matches.chunks(EFFECTS_AT_ONCE) {
                     let mut running = Vec::with_capacity(some.len());
@@ -174,7 +185,7 @@ impl Worker {
         match &self.hand {
             _ if found.settled => Ok(Effect::Already),
             Hand::Copy => Ok(Effect::Already),
-            Hand::Erase(eraser) => eraser.erase(question, &found.locator).await,
+            Hand::Erase(eraser, _) => eraser.erase(question, &found.locator).await,
             Hand::Flag(flagger) => flagger.flag(question, &found.locator).await,
         }
     }

@@ -56,6 +56,20 @@ impl Worker {
         Ok(kept.records.iter().map(effect).collect())
     }
 
+    /// Keeps rows that a sweep copied for one part of a manifest.
+    pub(super) async fn keep_collected(
+        &self,
+        task: &Task,
+        part: u32,
+        records: Vec<Record>,
+    ) -> Result<(), Fault> {
+        let records = records.into_iter().map(Some).collect();
+        let bytes = to_json(&Collected { v: 1, records })?;
+        let name = vault::collected_part(task, part);
+        self.vault.keep(task.request, &name, &bytes).await?;
+        Ok(())
+    }
+
     /// Composes the package from what was collected; the same parts make the same bytes.
     pub(super) async fn compose(
         &self,

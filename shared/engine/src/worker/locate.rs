@@ -27,6 +27,9 @@ impl Worker {
         let store = map
             .store(&task.store)
             .ok_or(Fault::Block(BlockReason::StoreGone))?;
+        if plan::is_swept(store) {
+            return self.await_sweep(request, task, version).await;
+        }
         let papers = self.papers(request).await?;
         if !plan::is_attested(store) {
             let known = self.asked(request, &papers, &task).await?;
@@ -93,14 +96,14 @@ impl Worker {
     }
 
     /// Sums up the manifest that stands in the vault.
-    async fn outline(&self, task: &Task, key: &HmacKey) -> Result<Located, Fault> {
+    pub(super) async fn outline(&self, task: &Task, key: &HmacKey) -> Result<Located, Fault> {
         let mut matched = 0;
         let mut yields = false;
         let mut as_of = self.clock.now();
         let mut parts = Vec::new();
         for part in 0..task.cursor {
             let part = self.manifest_part(task, 1, part).await?;
-            matched += u64::try_from(part.matches.len()).unwrap_or(u64::MAX);
+            matched += part.matches.iter().map(|found| found.rows).sum::<u64>();
             as_of = part.as_of;
             yields |= part.matches.iter().any(|found| !found.yields.is_empty());
             parts.push(to_json(&part)?);
@@ -113,6 +116,7 @@ impl Worker {
             matched,
             manifest,
             yields,
+            sweep: None,
         })
     }
 }

@@ -95,6 +95,9 @@ impl Worker {
             let task = Task {
                 generation,
                 outcome,
+                // Who waits goes on waiting; a sweep that it is a member of counts what it does.
+                sweep: old.sweep,
+                swept: old.swept.clone(),
                 ..fresh
             };
             self.replace_task(task, *version).await?;

@@ -43,7 +43,7 @@ impl Worker {
                 residual: 0,
                 arrived: Vec::new(),
             },
-            Hand::Erase(_) | Hand::Flag(_) => self.remains(question, &task).await?,
+            Hand::Erase(..) | Hand::Flag(_) => self.remains(question, &task).await?,
         };
         if remains.residual > 0 {
             return self.once_more(task, version).await;
@@ -181,11 +181,18 @@ impl Worker {
         Ok(u64::try_from(leaves.len()).unwrap_or(u64::MAX))
     }
 
-    /// Reads the evidence of all rounds, in order, under every data map so far.
-    async fn evidence(&self, task: &Task) -> Result<Vec<Tag>, Fault> {
+    /// Reads the evidence of all rounds, in order, under every data map so far, and of all sweeps.
+    pub(super) async fn evidence(&self, task: &Task) -> Result<Vec<Tag>, Fault> {
         let mut leaves = Vec::new();
         for generation in 0..=task.generation {
             self.evidence_of(task, generation, &mut leaves).await?;
+        }
+        for n in &task.swept {
+            let name = vault::sweep_evidence(&task.store, *n);
+            if let Some(bytes) = self.vault.read(task.request, &name).await? {
+                let touched: Touched = parse_json(&bytes)?;
+                leaves.extend(touched.leaves);
+            }
         }
         Ok(leaves)
     }
@@ -215,7 +222,7 @@ impl Worker {
 }
 
 /// RFC 6962 root over the evidence leaves: one of them can be opened without the rest.
-fn evidence_root(leaves: &[Tag]) -> Digest {
+pub(super) fn evidence_root(leaves: &[Tag]) -> Digest {
     let hashes: Vec<hash::Hash> = leaves
         .iter()
         .map(|leaf| hash::leaf_hash(leaf.as_bytes()))

@@ -123,6 +123,7 @@ fn judge(
         fingerprint: value::fingerprint(item),
         yields: items.yields_of(item),
         settled: items.aim.is_met(item),
+        rows: 1,
     }))
 }
 

@@ -206,6 +206,7 @@ fn found(key: &str, version: Option<String>, etag: Option<String>, fingerprint: 
         fingerprint,
         yields: Identifiers::default(),
         settled: false,
+        rows: 1,
     }
 }
 

@@ -95,7 +95,13 @@ impl Facts {
                 | Item::Reference(_)
                 | Item::Token(_)
                 | Item::Subject(_)
-                | Item::Suppression(_) => {}
+                | Item::Suppression(_)
+                | Item::Sweep(_)
+                | Item::Shard(_)
+                | Item::Waiting(_)
+                | Item::Exclusion(_)
+                | Item::Pause(_)
+                | Item::SweepVault(_) => {}
             }
         }
         let root = Digest::new(*checkpoint.root().as_bytes());

@@ -1,0 +1,153 @@
+//! Sweeps: going from stage to stage, whoever wakes them.
+//!
+//! Opening one is in `open`, its shards are in `shards` and `work`, its end is in `settle`.
+//! Everything is decided on the ledger, like the rest of the worker, and each step ends in one
+//! commit. Lost messages are made good by the clock, which looks at every record store.
+
+mod open;
+mod papers;
+mod settle;
+mod shards;
+mod work;
+
+use jiff::Timestamp;
+use quittance_core::fault::{BlockReason, Fault};
+use quittance_core::id::StoreId;
+use quittance_core::message::Message;
+use quittance_core::plan;
+use quittance_core::request::{Request, Right};
+use quittance_core::sweep::{Cut, Sweep, SweepEvent, SweepStage, Waiting};
+use quittance_core::task::{Membership, Task};
+
+use super::{Step, Worker};
+use crate::ledger::{Item, Key, Listing, Stored, Version, Write};
+
+impl Worker {
+    /// Puts a task among those who wait for the next sweep of its store. Whoever waits, or is a
+    /// member, has nothing to do until the sweep is settled.
+    pub(super) async fn await_sweep(
+        &self,
+        request: &Request,
+        mut task: Task,
+        version: Version,
+    ) -> Result<Step, Fault> {
+        if self.right() == Right::OptOut {
+            return Err(Fault::Block(BlockReason::UnsupportedStore));
+        }
+        if task.sweep != Membership::Outside {
+            return Ok(Step::Rest);
+        }
+        let store = task.store.clone();
+        let due_at = request.extended_to.or(request.due_at);
+        let waiting = Waiting {
+            request: request.id,
+            store: store.clone(),
+            right: self.right(),
+            since: self.clock.now(),
+            due_at: due_at.unwrap_or(Timestamp::MAX),
+        };
+        task.sweep = Membership::Waiting;
+        self.ledger
+            .commit(&[
+                Write::Replace(Item::Task(task), version),
+                Write::Create(Item::Waiting(waiting)),
+            ])
+            .await?;
+        let message = Message::Sweep { store };
+        self.queues.send(self.right(), &message, 0).await?;
+        Ok(Step::Rest)
+    }
+
+    /// Goes on with a store's open sweep, or opens the next one, as far as it goes.
+    pub(super) async fn sweep(&self, store: &StoreId, until: Timestamp) -> Result<(), Fault> {
+        let mut conflicts = 0;
+        loop {
+            self.mind_the_time(until)?;
+            match self.sweep_once(store, until).await {
+                Ok(Step::Again | Step::Afresh) => {}
+                Ok(Step::Rest) => return Ok(()),
+                Err(Fault::Conflict) if conflicts < super::CONFLICTS => conflicts += 1,
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
+
+    async fn sweep_once(&self, id: &StoreId, until: Timestamp) -> Result<Step, Fault> {
+        let map = self.map.clone();
+        let store = map.store(id).filter(|store| plan::is_swept(store));
+        let latest = self.latest_sweep(id).await?;
+        let next = latest
+            .as_ref()
+            .map_or(1, |(sweep, _)| sweep.id.n.saturating_add(1));
+        let open = latest.filter(|(sweep, _)| sweep.stage != SweepStage::Done);
+        let Some((sweep, version)) = open else {
+            return match store {
+                Some(store) if !self.is_paused(id).await? => self.open(store, next).await,
+                Some(_) | None => Ok(Step::Rest),
+            };
+        };
+        // Settling reaches no object: neither a pause nor another data map stops it.
+        if sweep.stage == SweepStage::Settling {
+            return self.settle_members(sweep, version, until).await;
+        }
+        let Some(store) = store else {
+            let gone = Cut::Blocked(BlockReason::StoreGone);
+            return self.cut_short(sweep, version, gone).await;
+        };
+        if store.digest() != sweep.described {
+            return self.cut_short(sweep, version, Cut::Redescribed).await;
+        }
+        if self.is_paused(id).await? {
+            return Ok(Step::Rest);
+        }
+        match sweep.stage {
+            SweepStage::Opened => self.mark(sweep, version).await,
+            SweepStage::Sharding => self.list_into_shard(store, sweep, version).await,
+            SweepStage::Working => self.gather(sweep, version).await,
+            SweepStage::Settling | SweepStage::Done => Ok(Step::Rest),
+        }
+    }
+
+    async fn latest_sweep(&self, store: &StoreId) -> Result<Option<(Sweep, Version)>, Fault> {
+        let listing = Listing::Sweeps(store.clone(), self.right());
+        let page = self.ledger.list(&listing, None, 1).await?;
+        Ok(page.items.into_iter().find_map(|stored| match stored {
+            Stored {
+                item: Item::Sweep(sweep),
+                version,
+            } => Some((sweep, version)),
+            _ => None,
+        }))
+    }
+
+    async fn is_paused(&self, store: &StoreId) -> Result<bool, Fault> {
+        let key = Key::Pause(store.clone());
+        Ok(self.ledger.load(&key).await?.is_some())
+    }
+
+    /// Ends a sweep that cannot go on; what it did so far is settled.
+    async fn cut_short(&self, mut sweep: Sweep, version: Version, cut: Cut) -> Result<Step, Fault> {
+        sweep.stage = stage_after(&sweep, SweepEvent::CutShort)?;
+        sweep.cut = Some(cut);
+        sweep.cursor = 0;
+        tracing::warn!(store.id = %sweep.id.store, "sweep cut short");
+        self.replace_sweep(sweep, version).await?;
+        Ok(Step::Again)
+    }
+
+    async fn replace_sweep(&self, sweep: Sweep, version: Version) -> Result<(), Fault> {
+        self.ledger
+            .commit(&[Write::Replace(Item::Sweep(sweep), version)])
+            .await
+    }
+}
+
+fn stage_after(sweep: &Sweep, event: SweepEvent) -> Result<SweepStage, Fault> {
+    sweep
+        .stage
+        .after(event)
+        .map_err(|illegal| Fault::reject(illegal.to_string()))
+}
+
+/// How many members are told, or get their results, between two commits of the cursor.
+const MEMBERS_AT_ONCE: usize = 25;

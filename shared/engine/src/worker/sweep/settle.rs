@@ -1,0 +1,363 @@
+//! Giving each member what the sweep came to: a manifest, or an outcome with its look back.
+//!
+//! Results are in the sweep's vault; what a member keeps goes into its request's own, first write
+//! wins, and then one commit about its task ends its membership. Members are settled one after the
+//! other, so that this can stop and go on anywhere. A task that was planned anew meanwhile takes no
+//! manifest, but what was removed for it is counted all the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use jiff::Timestamp;
+use quittance_core::digest::Digest;
+use quittance_core::fault::{BlockReason, Fault};
+use quittance_core::manifest::{Cursor, Locator, Match, Part};
+use quittance_core::message::Message;
+use quittance_core::outcome::{Check, CheckMethod};
+use quittance_core::request::{Request, Right};
+use quittance_core::subject::Identifiers;
+use quittance_core::sweep::{Cut, MAX_ROUNDS, Purpose, Sweep, SweepEvent};
+use quittance_core::task::{Membership, Task, TaskEvent, TaskStage};
+
+use super::super::act::{self, Touched, evidence_leaf};
+use super::super::verify::evidence_root;
+use super::super::{Step, Worker};
+use super::papers::{Member, Name, ObjectResult, name_of};
+use super::{MEMBERS_AT_ONCE, stage_after};
+use crate::ledger::Version;
+use crate::papers::{parse_json, to_json};
+use crate::ports::MemberRows;
+use crate::record::Record;
+use crate::{reading, vault};
+
+/// One member's share of an object.
+struct Share {
+    round: u8,
+    result: ObjectResult,
+    rows: MemberRows,
+}
+
+/// What a sweep came to, for some of its members.
+#[derive(Default)]
+struct Results {
+    shares: BTreeMap<u32, Vec<Share>>,
+    /// Objects whose last result is a block, and the entity tag they were listed with.
+    blocked: BTreeMap<Name, (String, BlockReason)>,
+}
+
+impl Worker {
+    /// Settles some members, and ends the sweep after the last.
+    pub(super) async fn settle_members(
+        &self,
+        mut sweep: Sweep,
+        version: Version,
+        until: Timestamp,
+    ) -> Result<Step, Fault> {
+        let members = self.members(&sweep).await?;
+        let excluded = self.excluded(&sweep, &members).await?;
+        let from = sweep.cursor;
+        let to = u32::try_from(MEMBERS_AT_ONCE).map_or(u32::MAX, |some| from.saturating_add(some));
+        let to = to.min(sweep.members);
+        let results = self.results_of(&sweep, from..to).await?;
+        let first = usize::try_from(from).unwrap_or(usize::MAX);
+        let some = members.members.iter().skip(first);
+        for (number, member) in (from..to).zip(some) {
+            self.mind_the_time(until)?;
+            let held = excluded.contains(&number);
+            self.settle_one(&sweep, member, number, &results, held)
+                .await?;
+        }
+        sweep.cursor = to;
+        if to >= sweep.members {
+            sweep.stage = stage_after(&sweep, SweepEvent::Settled)?;
+            sweep.done_at = Some(self.clock.now());
+            tracing::info!(store.id = %sweep.id.store, count = sweep.members, "sweep done");
+        }
+        self.replace_sweep(sweep, version).await?;
+        Ok(Step::Again)
+    }
+
+    /// Gathers what concerns some members.
+    async fn results_of(&self, sweep: &Sweep, members: Range<u32>) -> Result<Results, Fault> {
+        let mut gathered = Results::default();
+        self.each_result(sweep, |round, result| {
+            let name = name_of(&result.object);
+            match result.blocked {
+                Some(reason) => {
+                    let seen = (result.object.etag.clone(), reason);
+                    gathered.blocked.insert(name, seen);
+                }
+                None => drop(gathered.blocked.remove(&name)),
+            }
+            for rows in result
+                .matched
+                .iter()
+                .filter(|rows| members.contains(&rows.member))
+            {
+                let mut result = result.clone();
+                result.records.retain(|(member, _)| *member == rows.member);
+                gathered.shares.entry(rows.member).or_default().push(Share {
+                    round,
+                    result,
+                    rows: *rows,
+                });
+            }
+        })
+        .await?;
+        Ok(gathered)
+    }
+
+    async fn settle_one(
+        &self,
+        sweep: &Sweep,
+        member: &Member,
+        number: u32,
+        results: &Results,
+        held: bool,
+    ) -> Result<(), Fault> {
+        let found = reading::request(&*self.ledger, member.request).await?;
+        let task = reading::task(&*self.ledger, member.request, &sweep.id.store).await?;
+        let (Some((request, _)), Some((mut task, version))) = (found, task) else {
+            return Ok(());
+        };
+        if task.sweep != Membership::Member(sweep.id.n) {
+            return Ok(());
+        }
+        let mine = results.shares.get(&number).map_or(&[][..], Vec::as_slice);
+        if sweep.purpose == Purpose::Forget {
+            self.count(sweep, &request, &mut task, mine).await?;
+        }
+        task.sweep = Membership::Outside;
+        task.attempts = 0;
+        // Whether the task is still where the sweep met it, and the sweep came to its end for it.
+        let met = match sweep.purpose {
+            Purpose::Find => TaskStage::Pending,
+            Purpose::Forget => TaskStage::Acting,
+        };
+        let current = task.stage == met
+            && task.generation == member.generation
+            && request.ending.is_none()
+            && sweep.cut != Some(Cut::Redescribed);
+        let forgets = sweep.purpose == Purpose::Forget;
+        let settled = if !current || held && forgets {
+            // A hold stopped it here; when it is lifted, the next sweep does the rest.
+            self.replace_task(task, version).await
+        } else if let Some(reason) = self.stopped(sweep, member, &task, results).await? {
+            self.block_task(task, version, reason).await
+        } else if forgets {
+            self.forgotten(sweep, task, version, mine).await
+        } else {
+            self.found(sweep, &request, task, version, mine).await
+        };
+        settled?;
+        let message = Message::Request { id: member.request };
+        self.queues.send(self.right(), &message, 0).await
+    }
+
+    /// Says what keeps a member from being done: the whole sweep was cut short, or an object that
+    /// may hold its rows could not be worked on.
+    async fn stopped(
+        &self,
+        sweep: &Sweep,
+        member: &Member,
+        task: &Task,
+        results: &Results,
+    ) -> Result<Option<BlockReason>, Fault> {
+        if let Some(Cut::Blocked(reason)) = sweep.cut {
+            return Ok(Some(reason));
+        }
+        let mut reasons = results.blocked.values().map(|(_, reason)| *reason);
+        if results.blocked.is_empty() || sweep.purpose == Purpose::Find {
+            // Not every object could be searched: "nothing found" may not be said.
+            return Ok(reasons.next());
+        }
+        let names: BTreeSet<Name> = results.blocked.keys().cloned().collect();
+        let known = self.known_by(sweep, member.found_by, &names).await?;
+        let listed = self.listed_objects(task).await?;
+        // An object is free of a member that was searched as it is, and is not in the manifest.
+        let mut mine = results.blocked.iter().filter(|(name, (etag, _))| {
+            listed.contains(*name) || known.seen(name) != Some(etag.as_str())
+        });
+        Ok(mine.next().map(|(_, (_, reason))| *reason))
+    }
+
+    async fn listed_objects(&self, task: &Task) -> Result<BTreeSet<Name>, Fault> {
+        let mut listed = BTreeSet::new();
+        for part in 0..act::located(task)?.parts {
+            for found in self.manifest_part(task, 1, part).await?.matches {
+                if let Locator::Object { key, version, .. } = found.locator {
+                    listed.insert((key, version));
+                }
+            }
+        }
+        Ok(listed)
+    }
+
+    /// Writes a member's manifest (and, for access, the rows themselves), and ends the locating.
+    async fn found(
+        &self,
+        sweep: &Sweep,
+        request: &Request,
+        mut task: Task,
+        version: Version,
+        mine: &[Share],
+    ) -> Result<(), Fault> {
+        let papers = self.papers(request).await?;
+        let parts = parts(mine);
+        let count = u32::try_from(parts.len()).unwrap_or(u32::MAX);
+        for (number, shares) in (0..count).zip(&parts) {
+            let matches = shares.iter().map(|share| found_match(share)).collect();
+            let last = number.saturating_add(1) == count;
+            let part = Part {
+                v: 1,
+                store: task.store.clone(),
+                round: 1,
+                part: number,
+                as_of: sweep.round_at.unwrap_or(sweep.opened_at),
+                matches,
+                next: (!last).then_some(Cursor(serde_json::Value::Null)),
+            };
+            let name = vault::manifest_part(&task, 1, number);
+            self.vault
+                .keep(task.request, &name, &to_json(&part)?)
+                .await?;
+            if self.right() == Right::Access {
+                let records = shares.iter().flat_map(|share| records(share)).collect();
+                self.keep_collected(&task, number, records).await?;
+            }
+        }
+        task.cursor = count;
+        let mut located = self.outline(&task, &papers.evidence_key).await?;
+        located.sweep = Some(sweep.id.n);
+        // Under an earlier data map something may have been done already.
+        task.outcome.matched += located.matched;
+        task.outcome.shared = mine.iter().map(|share| share.rows.shared).sum();
+        task.located = Some(located);
+        task.stage = act::stage_after(&task, TaskEvent::Located)?;
+        task.cursor = 0;
+        self.replace_task(task, version).await
+    }
+
+    /// Counts what was done for a member, as its evidence says.
+    async fn count(
+        &self,
+        sweep: &Sweep,
+        request: &Request,
+        task: &mut Task,
+        mine: &[Share],
+    ) -> Result<(), Fault> {
+        let acted: Vec<&Share> = mine
+            .iter()
+            .filter(|share| share.round <= MAX_ROUNDS)
+            .collect();
+        if acted.is_empty() {
+            return Ok(());
+        }
+        let papers = self.papers(request).await?;
+        let leaves = acted
+            .iter()
+            .map(|share| {
+                let place = locator(&share.result);
+                evidence_leaf(&papers.evidence_key, self.right(), task, &place)
+            })
+            .collect();
+        let touched = to_json(&Touched { v: 1, leaves })?;
+        let name = vault::sweep_evidence(&task.store, sweep.id.n);
+        let kept = self.vault.keep(task.request, &name, &touched).await?;
+        let kept: Touched = parse_json(&kept)?;
+        task.swept.push(sweep.id.n);
+        let outcome = &mut task.outcome;
+        outcome.evidence_count += u64::try_from(kept.leaves.len()).unwrap_or(u64::MAX);
+        for share in &acted {
+            let (before, after) = (share.result.before, share.result.after);
+            // Masked rows stay; deleted ones do not.
+            if after < before {
+                outcome.deleted += share.rows.rows;
+            } else {
+                outcome.redacted += share.rows.rows;
+            }
+            outcome.before = Some(outcome.before.unwrap_or(0).saturating_add(before));
+            outcome.after = Some(outcome.after.unwrap_or(0).saturating_add(after));
+        }
+        // Rows that came after the manifest are counted too.
+        outcome.matched = outcome
+            .matched
+            .max(outcome.deleted.saturating_add(outcome.redacted));
+        Ok(())
+    }
+
+    /// Settles a member whose rows are gone: the sweep's last round was the look back.
+    async fn forgotten(
+        &self,
+        sweep: &Sweep,
+        mut task: Task,
+        version: Version,
+        mine: &[Share],
+    ) -> Result<(), Fault> {
+        let arrived = mine.iter().filter(|share| share.round > MAX_ROUNDS);
+        let at = sweep.round_at.unwrap_or(sweep.opened_at);
+        let leaves = self.evidence(&task).await?;
+        task.outcome.evidence_root = (!leaves.is_empty()).then(|| evidence_root(&leaves));
+        task.outcome.check = Some(Check {
+            method: CheckMethod::Rescan,
+            as_of: act::located(&task)?.as_of,
+            at,
+            residual_matches: 0,
+            arrived_since: arrived.map(|share| share.rows.rows).sum(),
+        });
+        task.stage = act::stage_after(&task, TaskEvent::Done)?;
+        task.settled_at = task.settled_at.or(Some(self.clock.now()));
+        self.replace_task(task, version).await
+    }
+}
+
+/// Cuts a member's share into parts of a manifest; at least one, which may be empty.
+fn parts(mine: &[Share]) -> Vec<Vec<&Share>> {
+    let mut parts: Vec<Vec<&Share>> = vec![Vec::new()];
+    let mut rows = 0;
+    for share in mine {
+        let more = share.result.records.len();
+        let fits = |part: &Vec<&Share>| {
+            part.is_empty() || part.len() < MATCHES_IN_PART && rows + more <= ROWS_IN_PART
+        };
+        match parts.last_mut().filter(|part| fits(part)) {
+            Some(part) => part.push(share),
+            None => {
+                parts.push(vec![share]);
+                rows = 0;
+            }
+        }
+        rows += more;
+    }
+    parts
+}
+
+fn found_match(share: &Share) -> Match {
+    let etag = share.result.etag.clone().unwrap_or_default();
+    Match {
+        locator: locator(&share.result),
+        fingerprint: Digest::of(etag.as_bytes()),
+        yields: Identifiers::default(),
+        settled: false,
+        rows: share.rows.rows,
+    }
+}
+
+/// Where an object is, as it was listed.
+fn locator(result: &ObjectResult) -> Locator {
+    Locator::Object {
+        key: result.object.key.clone(),
+        version: result.object.version.clone(),
+        etag: Some(result.object.etag.clone()),
+        upload: None,
+    }
+}
+
+fn records(share: &Share) -> Vec<Record> {
+    let records = share.result.records.iter();
+    records.map(|(_, record)| record.clone()).collect()
+}
+
+const MATCHES_IN_PART: usize = 500;
+/// Rows of some hundred bytes make a part of some megabytes.
+const ROWS_IN_PART: usize = 10_000;

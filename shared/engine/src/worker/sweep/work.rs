@@ -1,0 +1,431 @@
+//! Working on one shard: object after object, with a committed cursor.
+//!
+//! A rewrite is announced before it is made: its counts are kept as an *intent*, and the object
+//! carries the intent's marker afterwards. Whoever comes back after a crash finds by the marker
+//! whether it was made, and takes the counts from the intent. The list of those who must not be
+//! touched is read before each object's commit.
+
+use jiff::Timestamp;
+use quittance_core::data_map::Store;
+use quittance_core::fault::{BlockReason, Fault};
+use quittance_core::id::StoreId;
+use quittance_core::sweep::{MAX_ROUNDS, ObjectRef, Purpose, Shard, Sweep, SweepId, SweepStage};
+use serde::{Deserialize, Serialize};
+
+use super::super::{Hand, MAX_ATTEMPTS, Step, TIME_OUT, Worker};
+use super::papers::{Members, ObjectResult, Piece, roster};
+use crate::ledger::{Item, Key, Stored, Version, Write};
+use crate::papers::{parse_json, to_json};
+use crate::ports::{Draft, MemberRows, RecordEraser, Roster, Searched, Standing, Wanted};
+use crate::vault;
+
+/// What a rewrite is about to do.
+#[derive(Debug, Serialize, Deserialize)]
+struct Intent {
+    v: u8,
+    before: u64,
+    after: u64,
+    matched: Vec<MemberRows>,
+}
+
+/// Everything that working on a shard needs to know.
+struct Job<'a> {
+    store: &'a Store,
+    sweep: Sweep,
+    members: Members,
+    roster: Roster,
+    shard: Shard,
+}
+
+/// Why working on a shard stops before its end.
+enum Stop {
+    Paused,
+    Fault(Fault),
+}
+
+impl Worker {
+    /// Works on a shard as far as it goes, then looks at its sweep.
+    pub(in crate::worker) async fn shard(
+        &self,
+        store: &StoreId,
+        n: u32,
+        k: u32,
+        until: Timestamp,
+    ) -> Result<(), Fault> {
+        let id = SweepId {
+            store: store.clone(),
+            right: self.right(),
+            n,
+        };
+        let mut conflicts = 0;
+        loop {
+            self.mind_the_time(until)?;
+            match self.shard_once(&id, k, until).await {
+                Ok(Step::Again | Step::Afresh) => {}
+                Ok(Step::Rest) => return self.sweep(store, until).await,
+                Err(Fault::Conflict) if conflicts < super::super::CONFLICTS => conflicts += 1,
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
+
+    /// Works on the next piece of a shard, and commits how far it got.
+    async fn shard_once(&self, id: &SweepId, k: u32, until: Timestamp) -> Result<Step, Fault> {
+        let map = self.map.clone();
+        let Some((sweep, shard, version)) = self.open_shard(id, k).await? else {
+            return Ok(Step::Rest);
+        };
+        let described = |store: &&Store| store.digest() == sweep.described;
+        let Some(store) = map.store(&id.store).filter(described) else {
+            return Ok(Step::Rest);
+        };
+        let name = vault::shard_result(k, shard.results);
+        // A piece that stands already needs no work: whoever kept it died before the commit.
+        if let Some(bytes) = self.vault.read(sweep.vault, &name).await? {
+            return self
+                .commit_piece(shard, version, &parse_json(&bytes)?)
+                .await;
+        }
+        let members = self.members(&sweep).await?;
+        let job = Job {
+            store,
+            roster: roster(&sweep, &members),
+            members,
+            sweep,
+            shard,
+        };
+        let (mut results, stopped) = self.objects(&job, until).await?;
+        if results.is_empty() {
+            match stopped {
+                Some(Stop::Fault(Fault::Retry { detail, .. }))
+                    if detail != TIME_OUT && job.shard.attempts >= MAX_ATTEMPTS =>
+                {
+                    results.extend(self.given_up(&job).await?);
+                }
+                Some(Stop::Fault(fault)) => {
+                    return self.no_progress(job.shard, version, fault).await;
+                }
+                Some(Stop::Paused) | None => return Ok(Step::Rest),
+            }
+        }
+        let piece = Piece {
+            v: 1,
+            round: job.sweep.round,
+            results,
+        };
+        // First write wins: what stands is what counts.
+        let kept = self
+            .vault
+            .keep(job.sweep.vault, &name, &to_json(&piece)?)
+            .await?;
+        self.commit_piece(job.shard, version, &parse_json(&kept)?)
+            .await
+    }
+
+    /// Reads a shard that has something left to do, with its sweep.
+    async fn open_shard(
+        &self,
+        id: &SweepId,
+        k: u32,
+    ) -> Result<Option<(Sweep, Shard, Version)>, Fault> {
+        let sweep = self.ledger.load(&Key::Sweep(id.clone())).await?;
+        let shard = self.ledger.load(&Key::Shard(id.clone(), k)).await?;
+        let (
+            Some(Stored {
+                item: Item::Sweep(sweep),
+                ..
+            }),
+            Some(Stored {
+                item: Item::Shard(shard),
+                version,
+            }),
+        ) = (sweep, shard)
+        else {
+            return Ok(None);
+        };
+        let works = sweep.stage == SweepStage::Working && k >= sweep.first_shard;
+        Ok((works && !shard.is_done()).then_some((sweep, shard, version)))
+    }
+
+    /// Works on some objects, and says why it stopped early, if it did.
+    async fn objects(
+        &self,
+        job: &Job<'_>,
+        until: Timestamp,
+    ) -> Result<(Vec<ObjectResult>, Option<Stop>), Fault> {
+        let file = self.shard_file(&job.sweep, job.shard.k).await?;
+        let mut results = Vec::new();
+        let mut bytes = 0;
+        for (index, object) in (0..).zip(&file.objects).skip(index_of(job.shard.cursor)) {
+            if results.len() >= OBJECTS_AT_ONCE || bytes >= BYTES_AT_ONCE {
+                break;
+            }
+            match self.object(job, index, object, until).await {
+                Ok(Some(result)) => {
+                    bytes += size_of_records(&result);
+                    results.push(result);
+                }
+                Ok(None) => return Ok((results, Some(Stop::Paused))),
+                Err(fault) => return Ok((results, Some(Stop::Fault(fault)))),
+            }
+        }
+        Ok((results, None))
+    }
+
+    /// Commits how far a piece got.
+    async fn commit_piece(
+        &self,
+        mut shard: Shard,
+        version: Version,
+        piece: &Piece,
+    ) -> Result<Step, Fault> {
+        let objects = u32::try_from(piece.results.len()).unwrap_or(u32::MAX);
+        shard.cursor = shard.cursor.saturating_add(objects);
+        shard.results = shard.results.saturating_add(1);
+        shard.matched += piece.results.iter().map(matched_rows).sum::<u64>();
+        shard.attempts = 0;
+        shard.announced_at = Some(self.clock.now());
+        self.ledger
+            .commit(&[Write::Replace(Item::Shard(shard), version)])
+            .await?;
+        Ok(Step::Again)
+    }
+
+    /// Says of the object that was tried too often that it is blocked.
+    async fn given_up(&self, job: &Job<'_>) -> Result<Option<ObjectResult>, Fault> {
+        let file = self.shard_file(&job.sweep, job.shard.k).await?;
+        let object = file.objects.get(index_of(job.shard.cursor));
+        Ok(object.map(|object| blocked(object, BlockReason::RetriesExhausted)))
+    }
+
+    /// Counts a try that came to nothing.
+    async fn no_progress(
+        &self,
+        mut shard: Shard,
+        version: Version,
+        fault: Fault,
+    ) -> Result<Step, Fault> {
+        let counts = matches!(&fault, Fault::Retry { detail, .. } if detail != TIME_OUT);
+        if counts {
+            shard.attempts = shard.attempts.saturating_add(1);
+            self.ledger
+                .commit(&[Write::Replace(Item::Shard(shard), version)])
+                .await?;
+        }
+        Err(fault)
+    }
+
+    /// Works on one object; none when the store is paused.
+    async fn object(
+        &self,
+        job: &Job<'_>,
+        index: u32,
+        object: &ObjectRef,
+        until: Timestamp,
+    ) -> Result<Option<ObjectResult>, Fault> {
+        self.mind_the_time(until)?;
+        if self.is_paused(&job.store.id).await? {
+            return Ok(None);
+        }
+        let done = match (&self.hand, job.sweep.purpose) {
+            (Hand::Erase(_, eraser), Purpose::Forget) if job.sweep.round <= MAX_ROUNDS => {
+                self.rewrite(job, index, object, &**eraser).await
+            }
+            // Finding; and the last look of a forget sweep, which only looks.
+            (Hand::Copy | Hand::Erase(..) | Hand::Flag(_), Purpose::Find | Purpose::Forget) => {
+                self.search(job, object).await
+            }
+        };
+        match done {
+            Ok(result) => Ok(Some(result)),
+            Err(Fault::Block(reason)) => Ok(Some(blocked(object, reason))),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn search(&self, job: &Job<'_>, object: &ObjectRef) -> Result<ObjectResult, Fault> {
+        let wanted = match self.hand {
+            Hand::Copy => Wanted::Copies,
+            Hand::Erase(..) | Hand::Flag(_) => Wanted::Counts,
+        };
+        let searched = self
+            .records
+            .search(job.store, object, &job.roster, wanted)
+            .await?;
+        let after = searched.rows;
+        Ok(result(object, searched, after))
+    }
+
+    /// Removes the members' rows from one object.
+    async fn rewrite(
+        &self,
+        job: &Job<'_>,
+        index: u32,
+        object: &ObjectRef,
+        eraser: &dyn RecordEraser,
+    ) -> Result<ObjectResult, Fault> {
+        for _ in 0..REWRITES {
+            let intents = self.intents(job, index).await?;
+            if !intents.is_empty()
+                && let Some(done) = self.already(job, index, object, eraser, &intents).await?
+            {
+                return Ok(done);
+            }
+            let excluded = self.excluded(&job.sweep, &job.members).await?;
+            let draft = eraser
+                .prepare(job.store, object, &job.roster, &excluded)
+                .await?;
+            if draft.searched.matched.is_empty() {
+                let after = draft.searched.rows;
+                return Ok(result(object, draft.searched, after));
+            }
+            let attempt = u32::try_from(intents.len()).unwrap_or(u32::MAX);
+            let intent = to_json(&Intent {
+                v: 1,
+                before: draft.searched.rows,
+                after: draft.after,
+                matched: draft.searched.matched.clone(),
+            })?;
+            let name = vault::intent(job.shard.k, index, attempt);
+            let kept = self.vault.keep(job.sweep.vault, &name, &intent).await?;
+            // The last look before the rewrite is in flight: whether this is still to be done, and
+            // who must not be touched. An intent of somebody else's is not ours to carry out.
+            if self.is_overtaken(job, index).await? {
+                return Err(Fault::Conflict);
+            }
+            if kept != intent || self.excluded(&job.sweep, &job.members).await? != excluded {
+                continue;
+            }
+            match self
+                .complete(job, index, attempt, object, eraser, draft)
+                .await
+            {
+                // Somebody changed the object meanwhile: read it again.
+                Err(Fault::Conflict) => {}
+                done => return done,
+            }
+        }
+        Err(Fault::retry("an object keeps changing under the sweep"))
+    }
+
+    /// Whether somebody else committed this object, or ended the round, meanwhile.
+    async fn is_overtaken(&self, job: &Job<'_>, index: u32) -> Result<bool, Fault> {
+        let now = self.open_shard(&job.sweep.id, job.shard.k).await?;
+        Ok(now.is_none_or(|(_, shard, _)| shard.cursor > index))
+    }
+
+    async fn complete(
+        &self,
+        job: &Job<'_>,
+        index: u32,
+        attempt: u32,
+        object: &ObjectRef,
+        eraser: &dyn RecordEraser,
+        draft: Draft,
+    ) -> Result<ObjectResult, Fault> {
+        let marker = marker(job, index, attempt);
+        let etag = eraser.complete(job.store, object, &draft, &marker).await?;
+        let after = draft.after;
+        let mut done = result(object, draft.searched, after);
+        done.etag = etag;
+        Ok(done)
+    }
+
+    /// Finds out whether an announced rewrite was made, and takes its counts from the intent.
+    async fn already(
+        &self,
+        job: &Job<'_>,
+        index: u32,
+        object: &ObjectRef,
+        eraser: &dyn RecordEraser,
+        intents: &[Intent],
+    ) -> Result<Option<ObjectResult>, Fault> {
+        let standing = eraser.standing(job.store, object).await?;
+        let (attempt, etag) = match standing {
+            Standing::Other => return Ok(None),
+            // An older version is deleted as a whole, and carries no marker.
+            Standing::Gone if object.noncurrent => (intents.len().checked_sub(1), None),
+            Standing::Gone => return Ok(None),
+            Standing::Rewritten {
+                marker: found,
+                etag,
+            } => {
+                let mine = (0..).zip(intents);
+                let mut mine = mine.map(|(attempt, _)| marker(job, index, attempt));
+                (mine.position(|marker| marker == found), Some(etag))
+            }
+        };
+        let Some(intent) = attempt.and_then(|attempt| intents.get(attempt)) else {
+            return Ok(None);
+        };
+        Ok(Some(ObjectResult {
+            object: object.clone(),
+            etag,
+            before: intent.before,
+            after: intent.after,
+            matched: intent.matched.clone(),
+            records: Vec::new(),
+            blocked: None,
+        }))
+    }
+
+    /// Reads what was announced for one object so far.
+    async fn intents(&self, job: &Job<'_>, index: u32) -> Result<Vec<Intent>, Fault> {
+        let mut intents = Vec::new();
+        loop {
+            let attempt = u32::try_from(intents.len()).unwrap_or(u32::MAX);
+            let name = vault::intent(job.shard.k, index, attempt);
+            match self.vault.read(job.sweep.vault, &name).await? {
+                Some(bytes) => intents.push(parse_json(&bytes)?),
+                None => return Ok(intents),
+            }
+        }
+    }
+}
+
+fn result(object: &ObjectRef, searched: Searched, after: u64) -> ObjectResult {
+    ObjectResult {
+        object: object.clone(),
+        etag: searched.etag,
+        before: searched.rows,
+        after,
+        matched: searched.matched,
+        records: searched.records,
+        blocked: None,
+    }
+}
+
+fn blocked(object: &ObjectRef, reason: BlockReason) -> ObjectResult {
+    ObjectResult {
+        blocked: Some(reason),
+        ..result(object, Searched::default(), 0)
+    }
+}
+
+/// What a rewritten object carries: whose work it is. Nothing personal.
+fn marker(job: &Job<'_>, index: u32, attempt: u32) -> String {
+    let (vault, k) = (job.sweep.vault, job.shard.k);
+    format!("{vault}/{k}/{index}/{attempt}")
+}
+
+fn index_of(cursor: u32) -> usize {
+    usize::try_from(cursor).unwrap_or(usize::MAX)
+}
+
+fn matched_rows(result: &ObjectResult) -> u64 {
+    result.matched.iter().map(|rows| rows.rows).sum()
+}
+
+fn size_of_records(result: &ObjectResult) -> usize {
+    if result.records.is_empty() {
+        return 0;
+    }
+    serde_json::to_vec(&result.records).map_or(0, |bytes| bytes.len())
+}
+
+/// How many objects are worked on between two commits.
+const OBJECTS_AT_ONCE: usize = 16;
+/// How many bytes of copied rows a result holds before it is committed.
+const BYTES_AT_ONCE: usize = 4 << 20;
+/// How often an object that changes under the sweep is read again before it is left for later.
+const REWRITES: usize = 5;
