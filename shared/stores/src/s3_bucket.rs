@@ -6,7 +6,6 @@ use aws_sdk_s3::operation::delete_object::DeleteObjectError;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::{BucketVersioningStatus, MfaDeleteStatus, ObjectLockLegalHoldStatus};
-use jiff::Timestamp;
 use quittance_core::fault::{BlockReason, Fault};
 use quittance_engine::ports::Effect;
 
@@ -158,10 +157,5 @@ impl Bucket<'_> {
 
 /// Whether `until` is later than the service's own clock; a lock counts when that clock is unknown.
 fn is_later(until: DateTime, answer: &SdkError<DeleteObjectError>) -> bool {
-    let answered_at: Option<Timestamp> = answer
-        .raw_response()
-        .and_then(|response| response.headers().get("date"))
-        .and_then(|date| jiff::fmt::rfc2822::parse(date).ok())
-        .map(|date| date.timestamp());
-    answered_at.is_none_or(|now| until.secs() > now.as_second())
+    errors::answered_at(answer).is_none_or(|now| until.secs() > now.as_second())
 }

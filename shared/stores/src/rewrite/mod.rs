@@ -39,7 +39,7 @@ use self::codec::{Unpacker, wide};
 use self::pass::Pass;
 
 pub use self::error::{RewriteError, RowProblem};
-pub use self::jsonl::record;
+pub use self::jsonl::Copier;
 pub use self::report::{MemberRows, Report, Untouched};
 
 /// How an object is written.

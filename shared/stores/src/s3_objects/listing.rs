@@ -132,6 +132,7 @@ async fn list_uploads(
             fingerprint: fingerprint(["upload", key, "", id]),
             yields: Identifiers::default(),
             settled: false,
+            rows: 1,
         })
     });
     Ok(Listed {

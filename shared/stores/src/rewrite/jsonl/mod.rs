@@ -18,7 +18,7 @@ use memchr::memmem::Finder;
 use quittance_core::matching::{MatchSet, Members, Rule, whole_number};
 
 use self::glimpse::{Escapes, Glimpse, Seen};
-pub use self::record::record;
+pub use self::record::Copier;
 pub(super) use self::redact::Redaction;
 use self::scan::{Scan, Token};
 use self::tree::{ROOT, Tree};
