@@ -105,6 +105,11 @@ impl Wire {
         });
     }
 
+    /// Lets the next `times` requests of an operation through.
+    pub(crate) fn skip(&self, operation: &'static str, times: usize) {
+        self.before(operation, times, || async {});
+    }
+
     /// Lets the next request of an operation through, but answers that it failed.
     pub(crate) fn lose_answer(&self, operation: &'static str) {
         self.script.lock().unwrap().push(Line {
