@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
-use aws_sdk_s3::types::BucketVersioningStatus;
+use aws_sdk_s3::types::{BucketVersioningStatus, ChecksumMode};
 use quittance_core::data_map::Store;
 use quittance_core::digest::HmacKey;
 use quittance_core::fault::Fault;
@@ -55,6 +56,18 @@ impl World {
             let put = put.body(body.clone().into_bytes().into());
             async move { drop(put.send().await.unwrap()) }
         });
+    }
+
+    pub(crate) async fn head(&self, key: &str) -> HeadObjectOutput {
+        let head = self.s3.head_object().bucket("lake").key(key);
+        let head = head.checksum_mode(ChecksumMode::Enabled);
+        head.send().await.unwrap()
+    }
+
+    pub(crate) async fn tags(&self, key: &str) -> Vec<(String, String)> {
+        let tags = self.s3.get_object_tagging().bucket("lake").key(key);
+        let tags = tags.send().await.unwrap().tag_set;
+        tags.into_iter().map(|tag| (tag.key, tag.value)).collect()
     }
 
     /// Unfinished uploads of the lake.

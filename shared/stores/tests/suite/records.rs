@@ -136,9 +136,8 @@ async fn copies_are_typed_and_lack_what_access_excludes() {
 async fn more_copies_than_fit_are_refused_and_still_counted() {
     let world = World::lake(None).await;
     let long = "x".repeat(9 * MIB);
-    let text: String = (0..4)
-        .map(|_| format!("{{\"user\":{{\"email\":\"{ANN}\"}},\"x\":\"{long}\"}}\n"))
-        .collect();
+    let row = format!("{{\"user\":{{\"email\":\"{ANN}\"}},\"x\":\"{long}\"}}\n");
+    let text = row.repeat(4);
     world.rows("events/a", text).await;
     let store = events("none");
     let object = world.current(&store, "events/a").await;

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::{
-    ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart,
-    ServerSideEncryption, StorageClass,
+    ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, ServerSideEncryption,
+    StorageClass,
 };
 use quittance_core::fault::Fault;
 use quittance_engine::ports::{RecordEraser as _, Standing};
@@ -140,8 +140,8 @@ async fn headers_metadata_tags_class_encryption_and_checksum_stay() {
                 .send()
                 .await
                 .unwrap();
-            let before = head(&world, key).await;
-            let tags = tags(&world, key).await;
+            let before = world.head(key).await;
+            let tags = world.tags(key).await;
             assert_eq!(tags.len(), 2);
             let object = world.current(&store, key).await;
             world.wire.log();
@@ -153,10 +153,10 @@ async fn headers_metadata_tags_class_encryption_and_checksum_stay() {
             let parts = world.wire.log();
             let parts = parts.iter().filter(|r| r.operation == "PUT part").count();
             assert_eq!(parts > 1, key == "events/long");
-            let after = head(&world, key).await;
+            let after = world.head(key).await;
             assert_ne!(after.e_tag(), before.e_tag());
             assert_eq!(kept(&after), kept(&before));
-            assert_eq!(self::tags(&world, key).await, tags);
+            assert_eq!(world.tags(key).await, tags);
             let metadata = after.metadata().unwrap();
             assert_eq!(metadata["pipeline"], before.metadata().unwrap()["pipeline"]);
             assert_eq!(metadata["quittance-rewrite"], MARKER);
@@ -201,7 +201,7 @@ async fn how_checksums_of_parts_are_joined_stays() {
             .forget(&store, &object, &roster(&[ANN]))
             .await
             .unwrap();
-        let after = head(&world, "events/a").await;
+        let after = world.head("events/a").await;
         assert_eq!(after.checksum_type(), Some(&kind));
         assert!(after.checksum_crc32().is_some());
         assert_eq!(
@@ -299,12 +299,15 @@ async fn a_hundred_rewrites_under_a_busy_writer_lose_and_resurrect_nothing() {
     let world = World::lake(None).await;
     let store = events("gzip");
     let who = roster(&[ANN]);
+    let first = rows(&[ANN, BOB]);
     for n in 0..100_usize {
-        let key = format!("events/{n}");
-        let first = rows(&[ANN, BOB]);
+        world.rows(&format!("events/{n}"), gzip(&first)).await;
+    }
+    let (objects, _) = world.listed(&store).await.unwrap();
+    assert_eq!(objects.len(), 100);
+    for (n, object) in objects.into_iter().enumerate() {
+        let key = object.key.clone();
         let second = format!("{first}{}{}", row(n, "late@example.test"), row(n, ANN));
-        world.rows(&key, gzip(&first)).await;
-        let object = world.current(&store, &key).await;
         let (writer, body) = (world.s3.clone(), gzip(&second));
         let to = key.clone();
         let moment = ["GET", "HEAD", "PUT"][n % 3];
@@ -446,18 +449,6 @@ async fn masked_rows_stay_and_are_masked_once() {
     );
     let found = world.count(&store, &object, &who).await.unwrap();
     assert!(found.matched.is_empty());
-}
-
-async fn head(world: &World, key: &str) -> HeadObjectOutput {
-    let head = world.s3.head_object().bucket("lake").key(key);
-    let head = head.checksum_mode(ChecksumMode::Enabled);
-    head.send().await.unwrap()
-}
-
-async fn tags(world: &World, key: &str) -> Vec<(String, String)> {
-    let tags = world.s3.get_object_tagging().bucket("lake").key(key);
-    let tags = tags.send().await.unwrap().tag_set;
-    tags.into_iter().map(|tag| (tag.key, tag.value)).collect()
 }
 
 fn kept(head: &HeadObjectOutput) -> Vec<Option<String>> {
