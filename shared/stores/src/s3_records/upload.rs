@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, MultipartUpload};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use quittance_core::fault::{BlockReason, Fault};
 
@@ -284,8 +284,10 @@ impl<'a> Upload<'a> {
                     ));
                 }
             };
+            let id = created.upload_id.ok_or_else(|| self.no_answer())?;
+            self.clear_earlier(&id).await;
             self.open = Some(Open {
-                id: created.upload_id.ok_or_else(|| self.no_answer())?,
+                id,
                 parts: Vec::new(),
             });
         }
@@ -296,6 +298,38 @@ impl<'a> Upload<'a> {
                 Ok((open.id.clone(), number))
             }
             Ok(_) | Err(_) => Err(Fault::Block(BlockReason::TooLarge)),
+        }
+    }
+
+    /// Takes away what an earlier attempt at this object left when it died: uploads of its key that
+    /// whoever began this one began, too. A customer's own stay. If it cannot be asked or done, the
+    /// bucket's lifecycle ends them.
+    async fn clear_earlier(&self, id: &str) {
+        let Bucket { client, name } = self.bucket;
+        let listed = client.list_multipart_uploads().bucket(name);
+        let Ok(listed) = listed.prefix(self.key).send().await else {
+            return;
+        };
+        let of_key = || {
+            listed
+                .uploads()
+                .iter()
+                .filter(|u| u.key() == Some(self.key))
+        };
+        let initiator = |upload: &MultipartUpload| upload.initiator()?.id().map(str::to_owned);
+        let this = of_key().find(|upload| upload.upload_id() == Some(id));
+        let Some(we) = this.and_then(initiator) else {
+            return;
+        };
+        for upload in of_key().filter(|upload| initiator(upload).as_ref() == Some(&we)) {
+            let Some(earlier) = upload.upload_id().filter(|earlier| *earlier != id) else {
+                continue;
+            };
+            let abort = client.abort_multipart_upload().bucket(name).key(self.key);
+            if let Err(error) = abort.upload_id(earlier).send().await {
+                let fault = errors::s3("AbortMultipartUpload", name, &error);
+                tracing::warn!(%fault, "an earlier upload is left behind");
+            }
         }
     }
 

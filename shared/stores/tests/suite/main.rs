@@ -4,6 +4,7 @@
 mod dynamodb;
 mod effects;
 mod faults;
+mod races;
 mod records;
 mod rewrites;
 mod s3;

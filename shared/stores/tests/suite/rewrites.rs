@@ -8,8 +8,7 @@ use aws_sdk_s3::types::{
     ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, ServerSideEncryption,
     StorageClass,
 };
-use quittance_core::fault::Fault;
-use quittance_engine::ports::{RecordEraser as _, Standing};
+use quittance_engine::ports::RecordEraser as _;
 
 use crate::lake::{
     ANN, BOB, Forgotten, MARKER, MIB, crowd, events, forgotten, gunzip, gzip, roster, row, rows,
@@ -136,6 +135,7 @@ async fn headers_metadata_tags_class_encryption_and_checksum_stay() {
                 .storage_class(StorageClass::StandardIa)
                 .server_side_encryption(ServerSideEncryption::AwsKms)
                 .ssekms_key_id("alias/lake")
+                .bucket_key_enabled(true)
                 .checksum_algorithm(algorithm.clone())
                 .send()
                 .await
@@ -258,151 +258,6 @@ async fn untouched_ranges_are_copied_inside_s3() {
 }
 
 #[tokio::test]
-async fn a_writer_between_look_and_rewrite_loses_nothing() {
-    // Before the object is read again, before its last part, at the very moment of the commit.
-    let long = crowd(14 * MIB);
-    for (filler, moment) in [
-        ("", "HEAD"),
-        ("", "GET"),
-        ("", "PUT"),
-        (long.as_str(), "POST uploads"),
-        (long.as_str(), "PUT copy"),
-        (long.as_str(), "POST upload"),
-    ] {
-        let world = World::lake(None).await;
-        let text = filler.to_owned() + &rows(&[ANN, BOB]);
-        world.rows("events/a", text.clone()).await;
-        let store = events("none");
-        let object = world.current(&store, "events/a").await;
-        let who = roster(&[ANN]);
-        let draft = world.prepare(&store, &object, &who).await.unwrap();
-        let newer = format!("{text}{}{}", row(7, "new@example.test"), row(8, ANN));
-        world.overwrite_before(moment, "events/a", newer.clone());
-        let done = world.stores.complete(&store, &object, &draft, MARKER).await;
-        assert_eq!(done, Err(Fault::Conflict), "{moment}");
-        assert!(world.wire.is_played(), "{moment}");
-        assert_eq!(world.bytes("events/a").await.unwrap(), newer.as_bytes());
-        assert_eq!(world.uploads().await, 0, "{moment}");
-        let standing = world.stores.standing(&store, &object).await.unwrap();
-        assert_eq!(standing, Standing::Other);
-        assert_eq!(
-            world.forget(&store, &object, &who).await.unwrap().rows[&0],
-            2
-        );
-        let left = world.bytes("events/a").await.unwrap();
-        assert_eq!(left, without(&newer, ANN).as_bytes(), "{moment}");
-    }
-}
-
-#[tokio::test]
-async fn a_hundred_rewrites_under_a_busy_writer_lose_and_resurrect_nothing() {
-    let world = World::lake(None).await;
-    let store = events("gzip");
-    let who = roster(&[ANN]);
-    let first = rows(&[ANN, BOB]);
-    for n in 0..100_usize {
-        world.rows(&format!("events/{n}"), gzip(&first)).await;
-    }
-    let (objects, _) = world.listed(&store).await.unwrap();
-    assert_eq!(objects.len(), 100);
-    for (n, object) in objects.into_iter().enumerate() {
-        let key = object.key.clone();
-        let second = format!("{first}{}{}", row(n, "late@example.test"), row(n, ANN));
-        let (writer, body) = (world.s3.clone(), gzip(&second));
-        let to = key.clone();
-        let moment = ["GET", "HEAD", "PUT"][n % 3];
-        world.wire.skip(moment, n / 3 % 2);
-        world.wire.before(moment, 1, move || {
-            let put = writer.put_object().bucket("lake").key(to.clone());
-            let put = put.body(body.clone().into());
-            async move { drop(put.send().await.unwrap()) }
-        });
-        let mut done = world.forget(&store, &object, &who).await;
-        while done == Err(Fault::Conflict) {
-            done = world.forget(&store, &object, &who).await;
-        }
-        done.unwrap();
-        world.wire.clear();
-        let left = gunzip(&world.bytes(&key).await.unwrap());
-        let expected = [without(&first, ANN), without(&second, ANN)];
-        assert!(expected.contains(&left), "{n}: {left}");
-    }
-}
-
-#[tokio::test]
-async fn an_object_that_is_deleted_meanwhile_stays_deleted() {
-    for moment in ["HEAD", "GET", "PUT"] {
-        let world = World::lake(None).await;
-        world.rows("events/a", rows(&[ANN, BOB])).await;
-        let store = events("none");
-        let object = world.current(&store, "events/a").await;
-        let draft = world
-            .prepare(&store, &object, &roster(&[ANN]))
-            .await
-            .unwrap();
-        let writer = world.s3.clone();
-        world.wire.before(moment, 1, move || {
-            let delete = writer.delete_object().bucket("lake").key("events/a");
-            async move { drop(delete.send().await.unwrap()) }
-        });
-        let done = world.stores.complete(&store, &object, &draft, MARKER).await;
-        assert_eq!(done, Err(Fault::Conflict), "{moment}");
-        assert_eq!(world.bytes("events/a").await, None);
-        let standing = world.stores.standing(&store, &object).await.unwrap();
-        assert_eq!(standing, Standing::Gone);
-    }
-}
-
-#[tokio::test]
-async fn an_answer_that_is_lost_is_found_in_the_object() {
-    for (filler, commit) in [(0, "PUT"), (14 * MIB, "POST upload")] {
-        let world = World::lake(None).await;
-        let text = crowd(filler) + &rows(&[ANN, BOB]);
-        world.rows("events/a", text.clone()).await;
-        let store = events("none");
-        let object = world.current(&store, "events/a").await;
-        let draft = world
-            .prepare(&store, &object, &roster(&[ANN]))
-            .await
-            .unwrap();
-        world.wire.lose_answer(commit);
-        let etag = world.stores.complete(&store, &object, &draft, MARKER).await;
-        assert!(world.wire.is_played());
-        let now = world.current(&store, "events/a").await.etag;
-        assert_eq!(etag, Ok(Some(now.clone())), "{commit}");
-        assert_eq!(
-            world.bytes("events/a").await.unwrap(),
-            without(&text, ANN).as_bytes()
-        );
-        let marker = MARKER.to_owned();
-        let standing = world.stores.standing(&store, &object).await.unwrap();
-        assert_eq!(standing, Standing::Rewritten { marker, etag: now });
-    }
-}
-
-#[tokio::test]
-async fn what_fails_half_way_leaves_the_object_and_no_parts() {
-    for call in ["PUT part", "PUT copy", "POST upload"] {
-        let world = World::lake(None).await;
-        let text = crowd(14 * MIB) + &rows(&[ANN]) + &crowd(14 * MIB);
-        world.rows("events/a", text.clone()).await;
-        let store = events("none");
-        let object = world.current(&store, "events/a").await;
-        let draft = world
-            .prepare(&store, &object, &roster(&[ANN]))
-            .await
-            .unwrap();
-        let body = "<Error><Code>InternalError</Code></Error>";
-        world.wire.answer(call, 3, 500, body);
-        let done = world.stores.complete(&store, &object, &draft, MARKER).await;
-        assert!(matches!(done, Err(Fault::Retry { .. })), "{call}: {done:?}");
-        assert!(world.wire.is_played(), "{call}");
-        assert_eq!(world.uploads().await, 0, "{call}");
-        assert!(world.bytes("events/a").await.unwrap() == text.as_bytes());
-    }
-}
-
-#[tokio::test]
 async fn rows_of_an_excluded_member_stay_and_are_not_counted() {
     let world = World::lake(None).await;
     let both = format!("{{\"user\":{{\"email\":[\"{ANN}\",\"{BOB}\"]}}}}\n");
@@ -466,6 +321,7 @@ fn kept(head: &HeadObjectOutput) -> Vec<Option<String>> {
                 .map(ServerSideEncryption::as_str),
         ),
         text(head.ssekms_key_id()),
+        head.bucket_key_enabled().map(|on| on.to_string()),
     ]
 }
 

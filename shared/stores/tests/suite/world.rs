@@ -79,6 +79,14 @@ impl World {
         }
     }
 
+    /// A client of somebody else's.
+    pub(crate) fn s3_as(&self, access_key_id: &str) -> aws_sdk_s3::Client {
+        use aws_sdk_s3::config::Credentials;
+        let key = Credentials::new(access_key_id, SECRET_ACCESS_KEY, None, None, "test");
+        let config = s3_config(&self.backend).credentials_provider(key);
+        aws_sdk_s3::Client::from_conf(config.build())
+    }
+
     /// Answers in small pages.
     pub(crate) fn paged(mut self, things: usize) -> Self {
         self.stores = self.stores.with_page(things);
