@@ -36,12 +36,15 @@ pub fn wire(
     let rules = map.identifiers.clone();
     let stores = AwsStores::new(clients.dynamodb.clone(), clients.s3.clone(), rules);
     let stores = Arc::new(stores);
+    let vault = Arc::new(adapters.vault()?);
     Ok(Worker {
         hand: Hand::Flag(stores.clone()),
+        records: stores.clone(),
         reader: stores,
         ledger: Arc::new(adapters.ledger()?),
         queues: Arc::new(adapters.queues()),
-        vault: Arc::new(adapters.vault()?),
+        vault: vault.clone(),
+        deposit: vault,
         evidence: Arc::new(adapters.evidence()?),
         mailer: adapters.mailer()?,
         clock: adapters.clock(),

@@ -191,6 +191,12 @@ pub fn is_swept(store: &Store) -> bool {
     matches!(store.place, Place::S3Records { .. })
 }
 
+/// Lists the stores that are gone over in sweeps.
+pub fn swept(map: &DataMap) -> Vec<StoreId> {
+    let swept = map.stores.iter().filter(|store| is_swept(store));
+    swept.map(|store| store.id.clone()).collect()
+}
+
 /// Computes the plan's digest: stores, keyed identifiers and manifests.
 pub fn digest(
     key: &HmacKey,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use quittance_core::fault::Fault;
-use quittance_core::id::RequestId;
+use quittance_core::id::{RequestId, StoreId};
 use quittance_core::message::Message;
 use quittance_core::request::{Happening, Request, Right, Stage};
 use quittance_core::task::{Amendment, Task};
@@ -29,6 +29,8 @@ pub struct Ticker {
     pub shredder: Arc<dyn Shredder>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// The record stores of the data map: whoever waits for a sweep of one is never forgotten.
+    pub swept: Vec<StoreId>,
 }
 
 /// What one round did.
@@ -59,6 +61,15 @@ impl Ticker {
                 Err(fault) => {
                     tracing::warn!(request.id = %request.id, fault = %fault, "left for later");
                 }
+            }
+        }
+        // Whether it is time for a sweep, or one goes on, is seen by whoever looks.
+        for store in &self.swept {
+            for right in [Right::Access, Right::Deletion] {
+                let store = store.clone();
+                self.queues
+                    .send(right, &Message::Sweep { store }, 0)
+                    .await?;
             }
         }
         // The sequencer may have lost its wake-up too.

@@ -14,6 +14,7 @@
 pub mod check;
 pub mod schedule;
 pub mod script;
+pub mod table;
 pub mod world;
 
 pub use self::world::{Ask, World};

@@ -204,7 +204,13 @@ impl World {
                 | Item::Token(_)
                 | Item::Subject(_)
                 | Item::Outbox(_)
-                | Item::Suppression(_) => None,
+                | Item::Suppression(_)
+                | Item::Sweep(_)
+                | Item::Shard(_)
+                | Item::Waiting(_)
+                | Item::Exclusion(_)
+                | Item::Pause(_)
+                | Item::SweepVault(_) => None,
             })
             .collect();
         for n in 0..count {
