@@ -7,7 +7,6 @@
 
 mod dynamodb_items;
 mod errors;
-mod no_records;
 pub mod rewrite;
 mod s3_bucket;
 mod s3_objects;
