@@ -76,7 +76,7 @@ impl Records<'_> {
     /// Says why an object cannot be read. The log says what is wrong and in which line, the block
     /// only of what kind it is; neither says what stands there.
     pub(super) fn unreadable(&self, error: &RewriteError) -> Fault {
-        tracing::warn!(store.id = %self.store.id, %error, "an object cannot be searched");
+        tracing::warn!(store.id = %self.store.id, rows.error = %error, "an object cannot be read");
         Fault::Block(error.block_reason())
     }
 }
