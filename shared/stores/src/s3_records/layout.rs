@@ -23,22 +23,22 @@ pub(super) enum Piece {
 /// Lays out an object of so many bytes, of which these ranges stay as they are.
 pub(super) fn pieces(untouched: &[Range<u64>], bytes: u64) -> Vec<Piece> {
     let mut pieces = Vec::new();
+    // The longer the object, the longer a range must be, or there would be too many parts.
+    let worth = bytes.div_ceil(MOST_RANGES).max(LEAST_PART);
     // Where what is written anew began.
     let mut from = 0;
     for run in untouched {
-        let copied = if run.start == from {
-            run.clone()
-        } else {
-            let shared = run.start.saturating_add(LEAST_PART);
-            if run.end.saturating_sub(shared) < LEAST_PART {
-                continue;
-            }
+        let shared = if run.start == from { 0 } else { LEAST_PART };
+        let copied = run.start.saturating_add(shared)..run.end;
+        if copied.end.saturating_sub(copied.start) < worth {
+            continue;
+        }
+        if shared > 0 {
             pieces.push(Piece::Make {
                 rows: from..run.start,
-                then: run.start..shared,
+                then: run.start..copied.start,
             });
-            shared..run.end
-        };
+        }
         from = copied.end;
         pieces.extend(in_parts(copied).map(Piece::Copy));
     }
@@ -69,6 +69,8 @@ fn in_parts(range: Range<u64>) -> impl Iterator<Item = Range<u64>> {
 
 /// The least that a part has, unless it is the last.
 pub(super) const LEAST_PART: u64 = 5 * 1024 * 1024;
+/// The most ranges that are copied, each with a piece that is made before it.
+const MOST_RANGES: u64 = 2_000;
 /// The most that is copied at once; S3 allows 5 GiB.
 const COPY_MOST: u64 = 1024 * 1024 * 1024;
 
@@ -108,6 +110,20 @@ mod tests {
         let run = 100..100 + 2 * LEAST_PART - 1;
         let end = run.end + 50;
         assert_eq!(pieces(&[run], end), [make(0..end, end..end)]);
+    }
+
+    #[test]
+    fn however_many_rows_are_touched_the_parts_are_few_enough() {
+        for gib in [1, 20, 150] {
+            let bytes = gib * 1024 * MIB;
+            let runs: Vec<_> = (0..bytes / (11 * MIB))
+                .map(|n| n * 11 * MIB + 100..(n + 1) * 11 * MIB)
+                .collect();
+            let pieces = pieces(&runs, bytes);
+            assert!(pieces.len() <= 4_001, "{} pieces", pieces.len());
+            let copied = pieces.iter().any(|piece| matches!(piece, Piece::Copy(_)));
+            assert_eq!(copied, gib <= 10, "{gib} GiB");
+        }
     }
 
     #[test]

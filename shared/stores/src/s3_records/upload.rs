@@ -52,8 +52,8 @@ impl<'a> Upload<'a> {
         kept: &'a Kept,
         bytes: u64,
     ) -> Result<Self, Fault> {
-        // An upload has 10,000 parts; some more are needed where ranges are copied.
-        let part = bytes.div_ceil(MOST_PARTS.saturating_sub(1_000)).max(PART);
+        // An upload has 10,000 parts; the other half is for ranges that are copied.
+        let part = bytes.div_ceil(MOST_PARTS / 2).max(PART);
         if part > MOST_PART {
             return Err(Fault::Block(BlockReason::TooLarge));
         }
