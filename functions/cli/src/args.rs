@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Request(RequestArgs),
     /// Work on a request's tasks: list, release, attest
     Task(TaskArgs),
+    /// Look at the sweeps over record stores; stop them and let them go on
+    Sweep(SweepArgs),
 }
 
 #[derive(ClapArgs, Debug)]
@@ -224,6 +226,41 @@ pub(crate) enum RequestCommand {
     AllowPartial {
         /// The request's reference
         reference: String,
+    },
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct SweepArgs {
+    #[command(flatten)]
+    pub(crate) at: Where,
+    #[command(subcommand)]
+    pub(crate) command: SweepCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SweepCommand {
+    /// List record stores: who waits, whether they are paused, and their sweeps, latest first
+    List,
+    /// Show one sweep and its shards
+    Show {
+        /// The store's id
+        store: String,
+        /// Whose requests it serves: access or deletion
+        #[arg(long)]
+        right: String,
+        /// Its number; without it, the latest
+        #[arg(long)]
+        n: Option<u32>,
+    },
+    /// Stop every sweep of a store, after the objects in flight
+    Pause {
+        /// The store's id
+        store: String,
+    },
+    /// Let a store's sweeps go on
+    Resume {
+        /// The store's id
+        store: String,
     },
 }
 

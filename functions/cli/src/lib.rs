@@ -13,6 +13,7 @@ mod printing;
 mod rewrite;
 mod shop;
 mod support;
+mod sweep;
 
 use std::process::ExitCode;
 
@@ -45,6 +46,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Policy(args) => wait_for(support::policy(args)),
         Command::Request(args) => wait_for(support::request(args)),
         Command::Task(args) => wait_for(support::task(args)),
+        Command::Sweep(args) => wait_for(sweep::sweep(args)),
     }
 }
 

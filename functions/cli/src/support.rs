@@ -201,11 +201,11 @@ async fn find(ledger: &dyn Ledger, reference: &str) -> Result<RequestId, Failure
     }
 }
 
-fn store_id(text: &str) -> Result<StoreId, Failure> {
+pub(crate) fn store_id(text: &str) -> Result<StoreId, Failure> {
     StoreId::parse(text).ok_or_else(|| Failure::failed(format!("{text} is no store id")))
 }
 
-fn done<T>(result: Result<T, DeskError>) -> Result<T, Failure> {
+pub(crate) fn done<T>(result: Result<T, DeskError>) -> Result<T, Failure> {
     match result {
         Ok(done) => {
             talk("done");

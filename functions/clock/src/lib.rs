@@ -1,16 +1,19 @@
-//! Wakes what waits, forgets drafts, shreds what nobody needs any more. Runs on a schedule.
+//! Wakes what waits, looks after sweeps, forgets drafts, shreds what nobody needs any more. Runs on a schedule.
 
 use std::sync::Arc;
 
 use quittance_aws::adapters::{Adapters, Need, StartError};
+use quittance_core::data_map::DataMap;
 use quittance_core::fault::Fault;
+use quittance_core::plan;
 use quittance_core::request::Right;
 use quittance_engine::tick::Ticker;
 
 /// What this function needs to be told.
-pub const NEEDS: [Need; 6] = [
+pub const NEEDS: [Need; 7] = [
     Need::Ledger,
     Need::Vault,
+    Need::DataMap,
     Need::Statements,
     Need::QueuesOf(Right::Access),
     Need::QueuesOf(Right::Deletion),
@@ -21,12 +24,13 @@ pub const NEEDS: [Need; 6] = [
 ///
 /// # Errors
 /// What is missing or wrong in the settings.
-pub fn wire(adapters: &Adapters) -> Result<Ticker, StartError> {
+pub fn wire(adapters: &Adapters, map: &DataMap) -> Result<Ticker, StartError> {
     Ok(Ticker {
         ledger: Arc::new(adapters.ledger()?),
         queues: Arc::new(adapters.queues()),
         shredder: Arc::new(adapters.vault()?),
         clock: adapters.clock(),
+        swept: plan::swept(map),
     })
 }
 

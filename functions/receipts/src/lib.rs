@@ -53,7 +53,10 @@ pub async fn handle(
 ) -> Result<(), Fault> {
     match message {
         Message::Statements => {}
-        Message::Request { .. } | Message::Task { .. } => {
+        Message::Request { .. }
+        | Message::Task { .. }
+        | Message::Sweep { .. }
+        | Message::Shard { .. } => {
             return Err(Fault::reject("this message belongs to another function"));
         }
     }

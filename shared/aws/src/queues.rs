@@ -40,11 +40,13 @@ impl QueueName {
         Self::Statements,
     ];
 
-    /// Returns the queue for a message about a request of `right`.
+    /// Returns the queue for a message about requests of `right`.
     pub const fn of(right: Right, message: &Message) -> Self {
         match message {
             Message::Request { .. } => Self::Requests(right),
-            Message::Task { .. } => Self::Tasks(right),
+            Message::Task { .. } | Message::Sweep { .. } | Message::Shard { .. } => {
+                Self::Tasks(right)
+            }
             Message::Statements => Self::Statements,
         }
     }

@@ -377,6 +377,7 @@ const fn patience(reason: BlockReason) -> Option<SignedDuration> {
         | BlockReason::RetriesExhausted
         | BlockReason::SchemaMismatch
         | BlockReason::StoreGone
+        | BlockReason::SweepsPaused
         | BlockReason::TableFormat
         | BlockReason::TooLarge
         | BlockReason::UnreadableData

@@ -1,5 +1,7 @@
 //! What must be true after every step, whatever happened before it.
 
+mod sweeps;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use quittance_core::id::{LeafId, RequestId};
@@ -39,6 +41,7 @@ pub fn check_ledger(world: &World) -> Vec<String> {
         }
     }
     facts.check_canaries(world, &mut findings);
+    sweeps::check(world, &mut findings);
     findings
 }
 

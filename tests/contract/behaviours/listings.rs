@@ -1,11 +1,14 @@
 //! The ledger's listings: what is in them, in which order, page by page.
 
-use quittance_core::request::{Outcome, Request, Stage};
+use quittance_core::request::{Outcome, Request, Right, Stage};
 use quittance_engine::ledger::{Item, Key, Listing, Version, Write};
 use quittance_engine::ports::Ledger;
 
 use super::ledger::create;
-use super::samples::{accepted, at, closed, event, id, request, row, subject, tag, task};
+use super::samples::{
+    accepted, at, closed, event, exclusion, id, request, row, shard, store, subject, sweep, tag,
+    task, waiting,
+};
 
 pub(crate) async fn tasks_list_by_store(ledger: &dyn Ledger) {
     // Names that begin like others, in an order that byte by byte is not that of people.
@@ -116,6 +119,54 @@ pub(crate) async fn a_request_leaves_the_listings_it_no_longer_belongs_to(ledger
     all_pages_are(ledger, &everything, &[]).await;
     all_pages_are(ledger, &Listing::Open, &[]).await;
     all_pages_are(ledger, &Listing::Closed, &here).await;
+}
+
+pub(crate) async fn sweeps_list_latest_first_and_each_right_apart(ledger: &dyn Ledger) {
+    for n in [9, 2, 11, 10, 1] {
+        create(ledger, Item::Sweep(sweep("events", n))).await;
+    }
+    create(ledger, Item::Sweep(sweep("events-eu", 12))).await;
+    create(ledger, Item::Shard(shard(11, 0))).await;
+    let expected: Vec<Key> = [11, 10, 9, 2, 1]
+        .into_iter()
+        .map(|n| Key::Sweep(sweep("events", n).id))
+        .collect();
+    let of = |right| Listing::Sweeps(store("events"), right);
+    all_pages_are(ledger, &of(Right::Deletion), &expected).await;
+    all_pages_are(ledger, &of(Right::Access), &[]).await;
+}
+
+pub(crate) async fn a_sweeps_shards_and_exclusions_list_apart(ledger: &dyn Ledger) {
+    for k in [10, 0, 2, 1] {
+        create(ledger, Item::Shard(shard(1, k))).await;
+    }
+    create(ledger, Item::Shard(shard(10, 3))).await;
+    for n in [2, 1] {
+        create(ledger, Item::Exclusion(exclusion(1, n))).await;
+    }
+    let id_of = |n| sweep("events", n).id;
+    let shards: Vec<Key> = [0, 1, 2, 10]
+        .map(|k| Key::Shard(id_of(1), k))
+        .into_iter()
+        .collect();
+    all_pages_are(ledger, &Listing::Shards(id_of(1)), &shards).await;
+    let out: Vec<Key> = [1, 2]
+        .map(|n| Key::Exclusion(id_of(1), id(n)))
+        .into_iter()
+        .collect();
+    all_pages_are(ledger, &Listing::Exclusions(id_of(1)), &out).await;
+    all_pages_are(ledger, &Listing::Exclusions(id_of(10)), &[]).await;
+}
+
+pub(crate) async fn who_waits_lists_by_store_and_right(ledger: &dyn Ledger) {
+    for n in [3, 1, 2] {
+        create(ledger, Item::Waiting(waiting("events", n))).await;
+    }
+    create(ledger, Item::Waiting(waiting("events-eu", 4))).await;
+    let key = |n| Key::Waiting(store("events"), Right::Deletion, id(n));
+    let of = |right| Listing::Waiting(store("events"), right);
+    all_pages_are(ledger, &of(Right::Deletion), &[key(1), key(2), key(3)]).await;
+    all_pages_are(ledger, &of(Right::Access), &[]).await;
 }
 
 pub(crate) async fn a_bookmark_stays_good_when_its_item_is_gone(ledger: &dyn Ledger) {

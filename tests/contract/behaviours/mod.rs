@@ -139,6 +139,9 @@ macro_rules! tests_over {
             open_requests_list_by_due_date_and_drafts_last
             closed_requests_list_latest_first
             a_request_leaves_the_listings_it_no_longer_belongs_to
+            sweeps_list_latest_first_and_each_right_apart
+            a_sweeps_shards_and_exclusions_list_apart
+            who_waits_lists_by_store_and_right
             a_bookmark_stays_good_when_its_item_is_gone
             pages_are_full_and_end_exactly
         );

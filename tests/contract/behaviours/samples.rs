@@ -9,7 +9,10 @@ use quittance_core::request::{
     Challenge, DenialReason, Ending, GateReason, Happening, Hold, Outcome, Plan, Request, Right,
     Stage, TimelineEvent,
 };
-use quittance_core::task::{Block, Located, Task, TaskStage, Was};
+use quittance_core::sweep::{
+    Cut, Exclusion, Pause, Purpose, Shard, Sweep, SweepId, SweepStage, SweepVault, Waiting,
+};
+use quittance_core::task::{Block, Located, Membership, Task, TaskStage, Was};
 use quittance_engine::ledger::{
     ClientToken, Item, Leaf, OutboxRow, ReferenceEntry, Sequenced, SubjectEntry, Suppression,
 };
@@ -175,7 +178,85 @@ pub(crate) fn every_kind() -> Vec<Item> {
             since: at(5),
             key_version: 1,
         }),
+        Item::Sweep(Sweep {
+            stage: SweepStage::Settling,
+            cut: Some(Cut::Blocked(BlockReason::TableFormat)),
+            cursor: 3,
+            round_at: Some(at(6)),
+            shards: 9,
+            first_shard: 4,
+            done_at: Some(at(7)),
+            ..sweep("events", u32::MAX)
+        }),
+        Item::Sweep(sweep("events", 1)),
+        Item::Shard(shard(1, 7)),
+        Item::Waiting(waiting("events", 1)),
+        Item::Exclusion(exclusion(1, 1)),
+        Item::Pause(Pause {
+            store: store("events"),
+            at: at(8),
+        }),
+        Item::SweepVault(SweepVault {
+            vault: id(9),
+            sweep: sweep("events", 1).id,
+        }),
     ]
+}
+
+/// A sweep that was just opened.
+pub(crate) fn sweep(name: &str, n: u32) -> Sweep {
+    Sweep {
+        id: SweepId {
+            store: store(name),
+            right: Right::Deletion,
+            n,
+        },
+        vault: id(9),
+        purpose: Purpose::Forget,
+        described: Digest::of(b"described"),
+        stage: SweepStage::Opened,
+        cut: None,
+        opened_at: at(1),
+        members: 3,
+        members_tag: tag("members"),
+        cursor: 0,
+        round: 1,
+        round_at: None,
+        shards: 0,
+        first_shard: 0,
+        done_at: None,
+    }
+}
+
+pub(crate) fn shard(n: u32, k: u32) -> Shard {
+    Shard {
+        sweep: sweep("events", n).id,
+        k,
+        objects: 5,
+        cursor: 2,
+        results: 1,
+        matched: u64::MAX,
+        attempts: 3,
+        announced_at: Some(at(2)),
+    }
+}
+
+pub(crate) fn waiting(name: &str, request: u8) -> Waiting {
+    Waiting {
+        request: id(request),
+        store: store(name),
+        right: Right::Deletion,
+        since: at(1),
+        due_at: at(9),
+    }
+}
+
+pub(crate) fn exclusion(n: u32, request: u8) -> Exclusion {
+    Exclusion {
+        sweep: sweep("events", n).id,
+        request: id(request),
+        at: at(4),
+    }
 }
 
 fn full_request() -> Request {
@@ -231,15 +312,21 @@ fn full_task() -> Task {
     task.settled_at = Some(at(5));
     task.cursor = 17;
     task.attempts = 4;
+    task.sweep = Membership::Member(3);
+    task.swept = vec![1, 2];
     task.located = Some(Located {
         as_of: at(4),
         parts: 3,
         matched: u64::MAX,
         manifest: tag("manifest"),
         yields: true,
+        sweep: Some(2),
     });
     task.outcome.matched = 9;
     task.outcome.deleted = 8;
+    task.outcome.shared = 1;
+    task.outcome.before = Some(100);
+    task.outcome.after = Some(92);
     task.outcome.exempt = Some(Exemption {
         reason: "tax".to_owned(),
         count: 1,

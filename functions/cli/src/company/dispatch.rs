@@ -52,7 +52,7 @@ pub(super) fn start(
         };
         poll(&receiver, QueueName::Statements, handle).await;
     });
-    let ticker = quittance_clock::wire(adapters)?;
+    let ticker = quittance_clock::wire(adapters, map)?;
     work.spawn(async move {
         loop {
             if let Err(fault) = quittance_clock::handle(&ticker).await {

@@ -1,5 +1,7 @@
 //! Any item there can be, for round trips.
 
+pub(super) mod sweeps;
+
 use jiff::Timestamp;
 use proptest::collection::vec;
 use proptest::option;
@@ -15,7 +17,7 @@ use quittance_core::request::{
     Challenge, DenialReason, Ending, GateReason, Happening, Hold, Outcome, Plan, Request, Right,
     Stage, TimelineEvent,
 };
-use quittance_core::task::{Amendment, Block, Located, Task, TaskStage, Was};
+use quittance_core::task::{Amendment, Block, Located, Membership, Task, TaskStage, Was};
 use quittance_engine::ledger::{
     ClientToken, Item, Leaf, OutboxRow, ReferenceEntry, Sequenced, SubjectEntry, Suppression,
     Version,
@@ -134,6 +136,12 @@ pub(super) fn task() -> impl Strategy<Value = Task> {
                 request,
                 store,
                 wave,
+                sweep: match cursor % 3 {
+                    0 => Membership::Outside,
+                    1 => Membership::Waiting,
+                    _ => Membership::Member(cursor),
+                },
+                swept: (0..cursor % 4).collect(),
                 stage,
                 block: block.map(|(at, until)| Block {
                     reason: BlockReason::Locked,
@@ -153,6 +161,7 @@ pub(super) fn task() -> impl Strategy<Value = Task> {
                     matched,
                     manifest,
                     yields: parts % 2 == 0,
+                    sweep: (parts % 3 == 0).then_some(parts),
                 }),
                 settled_at: block.as_ref().and_then(|(_, until)| *until),
                 outcome,
@@ -235,13 +244,16 @@ fn outcome() -> impl Strategy<Value = TaskOutcome> {
     let evidence = (option::of(digest()), any::<u64>());
     let check = option::of((at(), at(), any::<u64>(), any::<u64>()));
     let attested = option::of((tag(), at()));
-    (vec(any::<u64>(), 5), exempt, attested, evidence, check).prop_map(
+    (vec(any::<u64>(), 7), exempt, attested, evidence, check).prop_map(
         |(counts, exempt, attested, (evidence_root, evidence_count), check)| TaskOutcome {
             matched: counts[0],
             deleted: counts[1],
             redacted: counts[2],
             exported: counts[3],
             flagged: counts[4],
+            shared: counts[5],
+            before: evidence_root.map(|_| counts[6]),
+            after: evidence_root.map(|_| counts[5]),
             exempt: exempt.map(|(reason, count, until)| Exemption {
                 reason,
                 count,

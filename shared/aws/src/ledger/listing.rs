@@ -11,7 +11,9 @@ use quittance_engine::ledger::{Bookmark, Listing, Page};
 use serde::{Deserialize, Serialize};
 
 use super::attributes::{Attributes, PK, SK, sortable};
-use super::{DynamoLedger, decode, event, outbox, request, subject, task};
+use super::{
+    DynamoLedger, decode, event, exclusion, outbox, request, shard, subject, sweep, task, waiting,
+};
 use crate::faults::fault;
 
 impl DynamoLedger {
@@ -161,6 +163,23 @@ impl Range {
                 partitions: shards().map(request::closed).collect(),
                 ..Self::of_queue("closed", Order::Falling)
             },
+            Listing::Sweeps(store, right) => Self {
+                order: Order::Falling,
+                ..Self::of_table(
+                    "sweeps",
+                    sweep::partition(store, *right),
+                    FIRST.into(),
+                    LAST.into(),
+                )
+            },
+            Listing::Shards(id) => prefixed("shards", sweep::own_partition(id), shard::PREFIX),
+            Listing::Exclusions(id) => {
+                prefixed("exclusions", sweep::own_partition(id), exclusion::PREFIX)
+            }
+            Listing::Waiting(store, right) => {
+                let partition = waiting::partition(store, *right);
+                prefixed("waiting", partition, waiting::PREFIX)
+            }
         }
     }
 

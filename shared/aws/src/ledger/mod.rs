@@ -11,19 +11,31 @@
 //! | `outbox` | `O#0` | instant `#` leaf id | |
 //! | `leaf` | `L#leaf id` | `leaf` | |
 //! | `suppression` | `X#right#tag` | `entry` | |
+//! | `sweep` | `W#right#store` | ten digits | |
+//! | `shard` | `W#right#store#n` | `shard#` and ten digits | |
+//! | `exclusion` | `W#right#store#n` | `out#R#id` | |
+//! | `waiting` | `Q#right#store` | `R#id` | |
+//! | `pause` | `P#store` | `pause` | |
+//! | `sweep_vault` | `V#vault` | `vault` | |
 
 mod attributes;
 mod commit;
 mod event;
+mod exclusion;
 mod leaf;
 mod listing;
 mod outbox;
+mod pause;
 mod reference;
 mod request;
+mod shard;
 mod subject;
 mod suppression;
+mod sweep;
+mod sweep_vault;
 mod task;
 mod token;
+mod waiting;
 
 use std::fmt;
 use std::sync::Arc;
@@ -98,7 +110,7 @@ impl Ledger for DynamoLedger {
 }
 
 /// The kinds of items, as their `kind` attribute says.
-pub const KINDS: [&str; 9] = [
+pub const KINDS: [&str; 15] = [
     request::KIND,
     task::KIND,
     event::KIND,
@@ -108,6 +120,12 @@ pub const KINDS: [&str; 9] = [
     outbox::KIND,
     leaf::KIND,
     suppression::KIND,
+    sweep::KIND,
+    shard::KIND,
+    waiting::KIND,
+    exclusion::KIND,
+    pause::KIND,
+    sweep_vault::KIND,
 ];
 
 fn place(key: &Key) -> Place {
@@ -121,6 +139,12 @@ fn place(key: &Key) -> Place {
         Key::Outbox(at, leaf) => outbox::place(*at, *leaf),
         Key::Leaf(id) => leaf::place(*id),
         Key::Suppression(right, tag) => suppression::place(*right, *tag),
+        Key::Sweep(id) => sweep::place(id),
+        Key::Shard(id, k) => shard::place(id, *k),
+        Key::Waiting(store, right, id) => waiting::place(store, *right, *id),
+        Key::Exclusion(id, request) => exclusion::place(id, *request),
+        Key::Pause(store) => pause::place(store),
+        Key::SweepVault(vault) => sweep_vault::place(*vault),
     }
 }
 
@@ -135,6 +159,12 @@ fn encode(item: &Item, version: Version) -> Result<Attributes, Fault> {
         Item::Outbox(row) => (outbox::KIND, attributes::write(row)?),
         Item::Leaf(leaf) => (leaf::KIND, attributes::write(leaf)?),
         Item::Suppression(entry) => (suppression::KIND, attributes::write(entry)?),
+        Item::Sweep(sweep) => (sweep::KIND, attributes::write(sweep)?),
+        Item::Shard(shard) => (shard::KIND, attributes::write(shard)?),
+        Item::Waiting(entry) => (waiting::KIND, attributes::write(entry)?),
+        Item::Exclusion(entry) => (exclusion::KIND, attributes::write(entry)?),
+        Item::Pause(pause) => (pause::KIND, attributes::write(pause)?),
+        Item::SweepVault(entry) => (sweep_vault::KIND, attributes::write(entry)?),
     };
     all.extend(place(&item.key()).into_attributes());
     attributes::frame(&mut all, kind, version);
@@ -153,6 +183,12 @@ fn decode(all: Attributes) -> Result<Stored, Fault> {
         outbox::KIND => Item::Outbox(attributes::read(&kind, all)?),
         leaf::KIND => Item::Leaf(attributes::read(&kind, all)?),
         suppression::KIND => Item::Suppression(attributes::read(&kind, all)?),
+        sweep::KIND => Item::Sweep(attributes::read(&kind, all)?),
+        shard::KIND => Item::Shard(attributes::read(&kind, all)?),
+        waiting::KIND => Item::Waiting(attributes::read(&kind, all)?),
+        exclusion::KIND => Item::Exclusion(attributes::read(&kind, all)?),
+        pause::KIND => Item::Pause(attributes::read(&kind, all)?),
+        sweep_vault::KIND => Item::SweepVault(attributes::read(&kind, all)?),
         other => {
             return Err(Fault::reject(format!(
                 "a ledger item of the unknown kind {other}"

@@ -6,6 +6,7 @@ use proptest::strategy::{Strategy, ValueTree as _};
 use proptest::test_runner::TestRunner;
 use quittance_engine::ledger::{Item, Version};
 
+use super::arbitrary::sweeps;
 use super::attributes::{FORMAT, KIND, PK, SK, VERSION};
 use super::{KINDS, arbitrary, encode};
 
@@ -63,6 +64,15 @@ fn the_document_names_every_kind_and_every_attribute() {
         (
             "suppression",
             written(arbitrary::suppression(), Item::Suppression),
+        ),
+        ("sweep", written(sweeps::sweep(), Item::Sweep)),
+        ("shard", written(sweeps::shard(), Item::Shard)),
+        ("waiting", written(sweeps::waiting(), Item::Waiting)),
+        ("exclusion", written(sweeps::exclusion(), Item::Exclusion)),
+        ("pause", written(sweeps::pause(), Item::Pause)),
+        (
+            "sweep_vault",
+            written(sweeps::sweep_vault(), Item::SweepVault),
         ),
     ]);
     let kinds: BTreeSet<&str> = written.keys().copied().collect();
