@@ -52,6 +52,7 @@ pub const ALLOWED: [&str; 26] = [
     "request.id",
     "right",
     "round",
+    "rows.error",
     "stage",
     "store.id",
     "task.stage",

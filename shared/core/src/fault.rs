@@ -87,6 +87,8 @@ pub enum BlockReason {
     StoreGone,
     /// There is no such table, index or bucket.
     StoreMissing,
+    /// Somebody paused the sweeps over this store.
+    SweepsPaused,
     /// An Iceberg, Delta or Hudi table: never rewritten underneath its catalogue.
     TableFormat,
     /// More data than this version handles in one piece.
@@ -115,6 +117,7 @@ impl BlockReason {
             Self::SchemaMismatch => "schema_mismatch",
             Self::StoreGone => "store_gone",
             Self::StoreMissing => "store_missing",
+            Self::SweepsPaused => "sweeps_paused",
             Self::TableFormat => "table_format",
             Self::TooLarge => "too_large",
             Self::UnreadableData => "unreadable_data",
@@ -139,6 +142,7 @@ impl BlockReason {
                 "no table or bucket has this name here: correct the data map or the region, then release"
             }
             Self::StoreGone => "put the store back into the data map, or seal as partial",
+            Self::SweepsPaused => "let its sweeps go on with `dsr sweep resume`, then release",
             Self::TableFormat => {
                 "delete through the table's own engine, and let the request end in part"
             }

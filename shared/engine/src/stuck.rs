@@ -178,6 +178,7 @@ const fn patience(reason: BlockReason) -> Option<SignedDuration> {
         | BlockReason::SchemaMismatch
         | BlockReason::StoreGone
         | BlockReason::StoreMissing
+        | BlockReason::SweepsPaused
         | BlockReason::TableFormat
         | BlockReason::TooLarge
         | BlockReason::UnreadableData

@@ -5,6 +5,7 @@
 //! precondition) are looked at by its caller first, through [`code`] and [`status`].
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use jiff::Timestamp;
 use quittance_core::fault::{BlockReason, Fault};
 
 /// Says what a DynamoDB error means.
@@ -85,6 +86,13 @@ pub(crate) fn status<E>(error: &SdkError<E>) -> Option<u16> {
     error
         .raw_response()
         .map(|response| response.status().as_u16())
+}
+
+/// Returns when the service answered, by its own clock.
+pub(crate) fn answered_at<E>(error: &SdkError<E>) -> Option<Timestamp> {
+    let date = error.raw_response()?.headers().get("date")?;
+    let date = jiff::fmt::rfc2822::parse(date).ok()?;
+    Some(date.timestamp())
 }
 
 fn retry<E: ProvideErrorMetadata>(

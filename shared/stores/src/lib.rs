@@ -1,15 +1,16 @@
 //! How Quittance reaches customers' data: DynamoDB items, S3 objects, rows in S3 objects.
 //!
 //! [`rewrite`] is pure: it searches and rewrites objects of rows without reaching anything.
-//! [`AwsStores`] answers the engine's three store ports. What to look for is decided by the data
+//! [`AwsStores`] answers the engine's store ports. What to look for is decided by the data
 //! map and the engine; here is only how. Invariant: nothing is touched that does not carry one of
 //! the question's identifiers at the moment of the effect.
 
 mod dynamodb_items;
 mod errors;
-mod no_records;
 pub mod rewrite;
+mod s3_bucket;
 mod s3_objects;
+mod s3_records;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use quittance_engine::record::Record;
 
 use self::dynamodb_items::{Items, Tables};
 use self::s3_objects::Objects;
+use self::s3_records::MatchSets;
 
 /// Customers' stores in AWS, reached with the function's own role.
 #[derive(Clone, Debug)]
@@ -35,6 +37,7 @@ pub struct AwsStores {
     s3: aws_sdk_s3::Client,
     tables: Tables,
     rules: Arc<Rules>,
+    match_sets: MatchSets,
     page: usize,
 }
 
@@ -54,6 +57,7 @@ impl AwsStores {
             s3,
             tables: Tables::default(),
             rules: Arc::new(rules),
+            match_sets: MatchSets::default(),
             page: PAGE_THINGS,
         }
     }

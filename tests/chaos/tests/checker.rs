@@ -3,12 +3,23 @@
 
 use quittance_chaos::World;
 use quittance_chaos::check::check_world;
-use quittance_chaos::script::{DELETE, all_is_well, asked, store};
+use quittance_chaos::script::{DELETE, all_is_well, asked, now, store};
 use quittance_core::id::{LeafId, RequestId};
-use quittance_core::request::{Outcome, Request, Stage};
-use quittance_core::task::{Amendment, Task, TaskStage};
-use quittance_engine::ledger::{Item, Key};
+use quittance_core::request::{Outcome, Request, Right, Stage};
+use quittance_core::sweep::{Shard, Sweep, SweepId, SweepStage, Waiting};
+use quittance_core::task::{Amendment, Membership, Task, TaskStage};
+use quittance_engine::ledger::{Item, Key, Write};
+use quittance_engine::ports::Ledger as _;
 use quittance_engine::sequencer::paths;
+
+/// The first sweep over the lake, which found; the second forgot.
+fn sweep_id(n: u32) -> SweepId {
+    SweepId {
+        store: store("events"),
+        right: Right::Deletion,
+        n,
+    }
+}
 
 /// Breaks a settled world in one way and returns what the checker says about it.
 fn broken(spoil: impl FnOnce(&World, RequestId)) -> Vec<String> {
@@ -47,7 +58,97 @@ fn the_checker_sees_every_kind_of_break() {
                 });
         })
     };
+    let edit_lake = |change: fn(&mut Task)| -> Spoil {
+        Box::new(move |world, id| {
+            world
+                .ledger
+                .tamper(&Key::Task(id, store("events")), |item| {
+                    if let Item::Task(task) = item {
+                        change(task);
+                    }
+                });
+        })
+    };
+    let edit_sweep = |n: u32, change: fn(&mut Sweep)| -> Spoil {
+        Box::new(move |world, _| {
+            world.ledger.tamper(&Key::Sweep(sweep_id(n)), |item| {
+                if let Item::Sweep(sweep) = item {
+                    change(sweep);
+                }
+            });
+        })
+    };
+    let edit_shard = |change: fn(&mut Shard)| -> Spoil {
+        Box::new(move |world, _| {
+            world.ledger.tamper(&Key::Shard(sweep_id(2), 0), |item| {
+                if let Item::Shard(shard) = item {
+                    change(shard);
+                }
+            });
+        })
+    };
     let cases: Vec<(&str, Spoil)> = vec![
+        (
+            "waits without an entry",
+            edit_lake(|t| t.sweep = Membership::Waiting),
+        ),
+        (
+            "a member of no open sweep",
+            edit_lake(|t| t.sweep = Membership::Member(2)),
+        ),
+        (
+            "more deleted than is gone",
+            edit_lake(|t| t.outcome.deleted += 9),
+        ),
+        (
+            "evidence is miscounted",
+            edit_lake(|t| t.outcome.evidence_count += 1),
+        ),
+        (
+            "an entry of nobody who waits",
+            Box::new(|world, id| {
+                let waiting = Item::Waiting(Waiting {
+                    request: id,
+                    store: store("events"),
+                    right: Right::Deletion,
+                    since: jiff::Timestamp::UNIX_EPOCH,
+                    due_at: jiff::Timestamp::UNIX_EPOCH,
+                });
+                now(world.ledger.commit(&[Write::Create(waiting)])).expect("a free place");
+            }),
+        ),
+        (
+            "sweeps have gaps",
+            Box::new(|world, _| world.ledger.lose(&Key::Sweep(sweep_id(1)))),
+        ),
+        (
+            "two sweeps are open at once",
+            Box::new(|world, _| {
+                for n in [1, 2] {
+                    world.ledger.tamper(&Key::Sweep(sweep_id(n)), |item| {
+                        if let Item::Sweep(sweep) = item {
+                            sweep.stage = SweepStage::Working;
+                        }
+                    });
+                }
+            }),
+        ),
+        (
+            "a sweep without its members",
+            edit_sweep(2, |sweep| sweep.members += 1),
+        ),
+        (
+            "shards are miscounted",
+            edit_sweep(1, |sweep| sweep.shards += 1),
+        ),
+        (
+            "over before its shards are",
+            edit_shard(|shard| shard.cursor = 0),
+        ),
+        (
+            "results are not what it says",
+            edit_shard(|shard| shard.results = 0),
+        ),
         (
             "never wakes",
             edit(|r| (r.stage, r.wake_at) = (Stage::Acting, None)),

@@ -281,6 +281,46 @@ fn a_paused_store_is_not_touched_until_it_is_resumed() {
     assert!(midway > 0);
 }
 
+#[test]
+fn a_paused_store_does_not_keep_a_request_that_may_end_in_part() {
+    let mut midway = 0;
+    for call in (0..).step_by(9) {
+        let world = lake(1);
+        let id = asked(&world, DELETE);
+        let reached = interrupt_at(&world, call, |world| {
+            now(world.desk().pause_sweeps(&store("events"))).unwrap();
+            Then::GoesOn
+        });
+        if !reached {
+            break;
+        }
+        world.clock.advance(SignedDuration::from_hours(24 * 29));
+        world.work_off(10);
+        if request(&world, id).stage == Stage::Closed(Outcome::Completed) {
+            continue;
+        }
+        let partial = request(&world, id);
+        assert_eq!(
+            partial.stage,
+            Stage::Closed(Outcome::Partial),
+            "call {call}"
+        );
+        assert!(partial.responded_at.unwrap() < partial.due_at.unwrap());
+        let blocked = task(&world, id, "events").block.unwrap();
+        assert_eq!(blocked.reason, BlockReason::SweepsPaused, "call {call}");
+        midway += usize::from(rows_in_lake(&world, 0) == 1);
+        all_is_well(&world);
+        now(world.desk().resume_sweeps(&store("events"))).unwrap();
+        now(world.desk().release(id, &store("events"))).unwrap();
+        world.work_off(10);
+        assert_eq!(rows_in_lake(&world, 0), 0, "call {call}");
+        assert_eq!(deleted(&world, id), 2, "call {call}");
+        assert_eq!(request(&world, id).amendments, 1, "call {call}");
+        all_is_well(&world);
+    }
+    assert!(midway > 0);
+}
+
 /// A shop's pipeline that appends rows, and writes back what it read long ago.
 struct Writer {
     chance: u64,
@@ -421,7 +461,7 @@ fn an_object_that_cannot_be_rewritten_blocks_only_those_in_it() {
     // A lock ends: the task wakes by itself, and an amendment tells the rest.
     world.records.refuse(&events, "events/0", None);
     now(world.desk().release(second, &events)).unwrap();
-    world.work_off(10);
+    world.work_off(25);
     assert_eq!(request(&world, second).amendments, 1);
     assert_eq!(deleted(&world, second), 2);
     assert_eq!(rows_in_lake(&world, 1), 0);

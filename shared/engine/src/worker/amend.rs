@@ -53,6 +53,9 @@ impl Worker {
                 }
             }
         };
+        let Some(stores) = self.without_waiting(request, &tasks, stores).await? else {
+            return Ok(Step::Afresh);
+        };
         for store in stores {
             if self.right() == Right::OptOut {
                 self.work_through(request.id, &store, until).await?;

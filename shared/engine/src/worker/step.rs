@@ -172,6 +172,10 @@ impl Worker {
             }
             return Ok(Step::Again);
         }
+        let stores = match self.without_waiting(request, tasks, stores).await? {
+            Some(stores) => stores,
+            None => return Ok(Step::Afresh),
+        };
         let first = tasks.iter().find(|task| stores.contains(&task.store));
         let locating = request.stage == Stage::Locating;
         let ours = first.map(|task| Neighbours {

@@ -187,6 +187,7 @@ fn given(input: &mut CopyObjectInput, from: &Version) -> S3Result<Given> {
         attributes.storage_class = asked.storage_class;
         attributes.sse = asked.sse;
         attributes.kms_key = asked.kms_key;
+        attributes.bucket_key = asked.bucket_key;
         attributes.website_redirect = asked.website_redirect;
     }
     Ok(Given {

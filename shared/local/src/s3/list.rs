@@ -8,7 +8,7 @@ use std::sync::Arc;
 use data_encoding::HEXUPPER;
 use s3s::dto::{ChecksumAlgorithm, ETag, ObjectStorageClass};
 use s3s::dto::{
-    CommonPrefix, DeleteMarkerEntry, EncodingType, ListMultipartUploadsInput,
+    CommonPrefix, DeleteMarkerEntry, EncodingType, Initiator, ListMultipartUploadsInput,
     ListMultipartUploadsOutput, ListObjectVersionsInput, ListObjectVersionsOutput,
     ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, ListPartsInput,
     ListPartsOutput, MultipartUpload, Object, ObjectVersion, Part,
@@ -382,7 +382,12 @@ fn algorithms(version: &Version) -> Option<Vec<ChecksumAlgorithm>> {
 }
 
 fn listed_upload(upload: Upload, names: Names) -> MultipartUpload {
+    let initiator = &upload.detail.initiator;
     MultipartUpload {
+        initiator: Some(Initiator {
+            display_name: Some(initiator.clone()),
+            id: Some(format!("arn:aws:iam::000000000000:user/{initiator}")),
+        }),
         checksum_algorithm: upload
             .detail
             .algorithm

@@ -31,6 +31,10 @@ pub(super) async fn create(
     store: &Arc<Store>,
     req: S3Request<CreateMultipartUploadInput>,
 ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+    let initiator = req
+        .credentials
+        .map(|credentials| credentials.access_key)
+        .unwrap_or_default();
     let mut input = req.input;
     refuse_customer_keys(input.sse_customer_key.is_some())?;
     let algorithm = input
@@ -44,6 +48,7 @@ pub(super) async fn create(
     };
     let detail = UploadDetail {
         started_ms: 0,
+        initiator,
         algorithm,
         is_full,
         given: Given {
@@ -299,6 +304,9 @@ pub(super) struct Upload {
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct UploadDetail {
     pub(super) started_ms: i64,
+    /// The access key of whoever began it.
+    #[serde(default)]
+    pub(super) initiator: String,
     pub(super) algorithm: Option<Algorithm>,
     /// The checksum of the whole, rather than of the parts' checksums.
     pub(super) is_full: bool,

@@ -26,6 +26,7 @@ use super::{millis, timestamp};
 macro_rules! attributes {
     ($input:expr) => {
         $crate::s3::version::Attributes {
+            bucket_key: $input.bucket_key_enabled.take(),
             cache_control: $input.cache_control.take(),
             content_disposition: $input.content_disposition.take(),
             content_encoding: $crate::s3::objects::without_transport_coding(
@@ -73,6 +74,7 @@ macro_rules! describe {
             .unwrap_or_default();
         let mut output = $output {
             accept_ranges: Some("bytes".to_owned()),
+            bucket_key_enabled: kept.bucket_key,
             cache_control: kept.cache_control.clone(),
             content_disposition: kept.content_disposition.clone(),
             content_encoding: kept.content_encoding.clone(),

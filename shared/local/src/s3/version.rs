@@ -152,6 +152,7 @@ impl Detail {
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Attributes {
+    pub(super) bucket_key: Option<bool>,
     pub(super) cache_control: Option<String>,
     pub(super) content_disposition: Option<String>,
     pub(super) content_encoding: Option<String>,

@@ -5,6 +5,7 @@ use aws_sdk_s3::types::{
     ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart,
 };
 use futures::future::join_all;
+use quittance_local::ACCESS_KEY_ID;
 
 use crate::s3_objects::{BUCKET, bucket, put, text};
 use crate::{World, code};
@@ -75,7 +76,10 @@ async fn parts_become_one_object_with_everything_said_at_the_start() {
         .send()
         .await
         .unwrap();
-    assert_eq!(uploads.uploads()[0].upload_id(), Some(id.as_str()));
+    let upload = &uploads.uploads()[0];
+    assert_eq!(upload.upload_id(), Some(id.as_str()));
+    let began = upload.initiator().unwrap().id().unwrap();
+    assert!(began.ends_with(&format!("/{ACCESS_KEY_ID}")), "{began}");
 
     let complete = || {
         world

@@ -39,6 +39,7 @@ use self::codec::{Unpacker, wide};
 use self::pass::Pass;
 
 pub use self::error::{RewriteError, RowProblem};
+pub use self::jsonl::Copier;
 pub use self::report::{MemberRows, Report, Untouched};
 
 /// How an object is written.
@@ -70,6 +71,8 @@ pub enum Action {
     HandOut,
     /// Change these fields of them.
     Redact(BTreeMap<FieldPath, Mask>),
+    /// Count those that [`Self::Redact`] would change; nothing is written.
+    Unmasked(BTreeMap<FieldPath, Mask>),
 }
 
 impl Action {
@@ -79,6 +82,15 @@ impl Action {
             DeletionRule::DeleteItem => Some(Self::Drop),
             DeletionRule::Redact(masks) => Some(Self::Redact(masks.clone())),
             DeletionRule::Retain { .. } => None,
+        }
+    }
+
+    /// Counts what deletion would still change in a store of rows. What is retained is counted as
+    /// it is.
+    pub fn to_find(rule: &DeletionRule) -> Self {
+        match rule {
+            DeletionRule::DeleteItem | DeletionRule::Retain { .. } => Self::Find,
+            DeletionRule::Redact(masks) => Self::Unmasked(masks.clone()),
         }
     }
 }

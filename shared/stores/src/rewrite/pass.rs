@@ -39,6 +39,7 @@ enum Duty {
     Find,
     HandOut,
     Redact(Redaction),
+    Unmasked(Redaction),
 }
 
 /// What becomes of a line.
@@ -70,6 +71,7 @@ impl Pass {
             Action::Find => Duty::Find,
             Action::HandOut => Duty::HandOut,
             Action::Redact(masks) => Duty::Redact(Redaction::new(&masks, limits.depth)?),
+            Action::Unmasked(masks) => Duty::Unmasked(Redaction::new(&masks, limits.depth)?),
         };
         let runs = match source.compression {
             Compression::None => Some(Runs::new(limits.untouched_bytes)),
@@ -264,10 +266,17 @@ impl Pass {
         out: &mut Output,
     ) -> Result<Fate, RewriteError> {
         let is_held = members.as_slice().iter().any(|m| self.excluded.contains(m));
-        self.report.matched(members, is_held);
         self.instead.clear();
+        if let Duty::Unmasked(redaction) = &self.duty {
+            let changed = redaction.apply(line, &mut self.instead);
+            self.instead.clear();
+            if !changed.map_err(|problem| self.at_line(problem))? {
+                return Ok(Fate::Stays);
+            }
+        }
+        self.report.matched(members, is_held);
         match &self.duty {
-            Duty::Find => Ok(Fate::Found),
+            Duty::Find | Duty::Unmasked(_) => Ok(Fate::Found),
             Duty::HandOut => {
                 out.rows.push(Row {
                     line: self.line,
@@ -320,7 +329,7 @@ impl Pass {
     const fn writes(&self) -> bool {
         match self.duty {
             Duty::Drop | Duty::Redact(_) => true,
-            Duty::Find | Duty::HandOut => false,
+            Duty::Find | Duty::HandOut | Duty::Unmasked(_) => false,
         }
     }
 

@@ -246,6 +246,23 @@ fn masked_rows_change_in_the_named_fields_only() {
 }
 
 #[test]
+fn what_is_masked_already_is_not_found_again() {
+    let masks = BTreeMap::from([(FieldPath::parse("name").unwrap(), Mask::Fixed)]);
+    let rows = "{\"name\":\"Ann\",\"id\":7}\n{\"name\":\"***\",\"id\":7}\n{\"name\":\"Bob\"}\n";
+    let who = set(&["id"], Normalise::Digits, &["7"]);
+    let find = Action::to_find(&DeletionRule::Redact(masks.clone()));
+    let found = rewrite(NONE, rows.as_bytes(), &who, find.clone()).unwrap();
+    assert!(found.bytes.is_empty());
+    let report = found.report;
+    assert_eq!((report.rows_before, report.rows_after), (3, 3));
+    assert_eq!((report.rows_matched, report.by_member[&0].matched), (1, 1));
+    let done = rewrite(NONE, rows.as_bytes(), &who, Action::Redact(masks)).unwrap();
+    let again = rewrite(NONE, &done.bytes, &who, find).unwrap();
+    assert_eq!(again.report.rows_matched, 0);
+    assert!(again.report.by_member.is_empty());
+}
+
+#[test]
 fn hashed_columns_and_hashed_lists_meet_raw_ones() {
     let hash = |text: &str| quittance_core::digest::Digest::of(text.as_bytes());
     let rules = BTreeMap::from([(kind(), rule(Normalise::Email))]);

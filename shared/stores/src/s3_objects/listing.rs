@@ -9,9 +9,10 @@ use quittance_core::subject::Identifiers;
 use quittance_engine::ports::Found;
 use serde::{Deserialize, Serialize};
 
+use super::Objects;
 use super::target::Target;
-use super::{Objects, Versioning};
 use crate::errors;
+use crate::s3_bucket::Versioning;
 
 /// Where the listing goes on.
 #[derive(Default, Serialize, Deserialize)]
@@ -43,7 +44,7 @@ pub(super) async fn locate(objects: &Objects<'_>, from: Option<&Cursor>) -> Resu
     let mut matches = Vec::new();
     let full = usize::try_from(objects.page).unwrap_or(usize::MAX);
     if !objects.targets.is_empty() {
-        let versioning = objects.versioning().await?;
+        let versioning = objects.bucket.versioning().await?;
         while matches.len() < full {
             let Some(target) = objects.targets.get(progress.target) else {
                 break;
@@ -107,16 +108,17 @@ async fn list_uploads(
     progress: &Progress,
 ) -> Result<Listed, Fault> {
     let listed = objects
+        .bucket
         .client
         .list_multipart_uploads()
-        .bucket(objects.bucket)
+        .bucket(objects.bucket.name)
         .prefix(target.prefix())
         .max_uploads(objects.page)
         .set_key_marker(progress.key_marker.clone())
         .set_upload_id_marker(progress.version_marker.clone())
         .send()
         .await
-        .map_err(|error| errors::s3("ListMultipartUploads", objects.bucket, &error))?;
+        .map_err(|error| errors::s3("ListMultipartUploads", objects.bucket.name, &error))?;
     let matches = listed.uploads().iter().filter_map(|upload| {
         let key = upload.key().filter(|key| target.covers(key))?;
         let id = upload.upload_id()?;
@@ -148,16 +150,17 @@ async fn list(
     versioning: Versioning,
 ) -> Result<Listed, Fault> {
     let listed = objects
+        .bucket
         .client
         .list_object_versions()
-        .bucket(objects.bucket)
+        .bucket(objects.bucket.name)
         .prefix(target.prefix())
         .max_keys(objects.page)
         .set_key_marker(progress.key_marker.clone())
         .set_version_id_marker(progress.version_marker.clone())
         .send()
         .await
-        .map_err(|error| errors::s3("ListObjectVersions", objects.bucket, &error))?;
+        .map_err(|error| errors::s3("ListObjectVersions", objects.bucket.name, &error))?;
     Ok(Listed {
         matches: matches_of(&listed, target, versioning),
         truncated: listed.is_truncated().unwrap_or_default(),
@@ -174,7 +177,7 @@ fn matches_of(
     let version_of = |id: Option<&str>| match versioning {
         Versioning::Never => None,
         // Without an id it is the null version, the one from before versioning was enabled.
-        Versioning::Kept => Some(id.unwrap_or("null").to_owned()),
+        Versioning::Kept { .. } => Some(id.unwrap_or("null").to_owned()),
     };
     let versions = listed.versions().iter().filter_map(|version| {
         let key = version.key().filter(|key| target.covers(key))?;

@@ -11,7 +11,6 @@ mod target;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
-use aws_sdk_s3::types::BucketVersioningStatus;
 use quittance_core::data_map::S3Objects;
 use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::manifest::{Cursor, Locator};
@@ -21,11 +20,11 @@ use quittance_engine::record::Record;
 
 use self::target::Target;
 use crate::errors;
+use crate::s3_bucket::Bucket;
 
 /// One question about one bucket.
 pub(crate) struct Objects<'a> {
-    client: &'a Client,
-    bucket: &'a str,
+    bucket: Bucket<'a>,
     targets: Vec<Target>,
     /// Unfinished uploads hold data, too, but none that anybody can read.
     with_uploads: bool,
@@ -41,8 +40,10 @@ impl<'a> Objects<'a> {
         page: usize,
     ) -> Result<Self, Fault> {
         Ok(Self {
-            client,
-            bucket: &place.bucket,
+            bucket: Bucket {
+                client,
+                name: &place.bucket,
+            },
             targets: target::targets(&place.objects, question.identifiers)?,
             with_uploads: match question.right {
                 Right::Deletion => true,
@@ -64,9 +65,10 @@ impl<'a> Objects<'a> {
             return Ok(None);
         }
         let sent = self
+            .bucket
             .client
             .get_object()
-            .bucket(self.bucket)
+            .bucket(self.bucket.name)
             .key(place.key)
             .set_version_id(place.version.map(str::to_owned))
             .send()
@@ -117,28 +119,9 @@ impl<'a> Objects<'a> {
             }),
             Locator::Item { .. } => Err(Fault::reject(format!(
                 "an item's locator for bucket {}",
-                self.bucket
+                self.bucket.name
             ))),
         }
-    }
-
-    /// Whether the bucket has, or ever had, versions.
-    async fn versioning(&self) -> Result<Versioning, Fault> {
-        let answer = self
-            .client
-            .get_bucket_versioning()
-            .bucket(self.bucket)
-            .send()
-            .await
-            .map_err(|error| errors::s3("GetBucketVersioning", self.bucket, &error))?;
-        Ok(match answer.status() {
-            Some(BucketVersioningStatus::Enabled | BucketVersioningStatus::Suspended) => {
-                Versioning::Kept
-            }
-            // A status this SDK does not know is no proof that there are no versions.
-            Some(_) => Versioning::Kept,
-            None => Versioning::Never,
-        })
     }
 
     async fn collect(&self, object: GetObjectOutput) -> Result<Vec<u8>, Fault> {
@@ -152,7 +135,10 @@ impl<'a> Objects<'a> {
         let mut body = object.body;
         while let Some(chunk) = body.next().await {
             let chunk = chunk.map_err(|_| {
-                Fault::retry(format!("s3 GetObject on {}: body broke off", self.bucket))
+                Fault::retry(format!(
+                    "s3 GetObject on {}: body broke off",
+                    self.bucket.name
+                ))
             })?;
             // An announced length is only a promise.
             if bytes.len().saturating_add(chunk.len()) > MAX_OBJECT_BYTES {
@@ -164,7 +150,7 @@ impl<'a> Objects<'a> {
     }
 
     fn read_fault(&self, error: &SdkError<GetObjectError>) -> Fault {
-        errors::s3("GetObject", self.bucket, error)
+        errors::s3("GetObject", self.bucket.name, error)
     }
 }
 
@@ -177,15 +163,6 @@ struct Place<'a> {
     etag: Option<&'a str>,
     /// Of an unfinished upload.
     upload: Option<&'a str>,
-}
-
-/// Whether deleting without a version id removes anything.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Versioning {
-    /// The bucket never had versions: a delete deletes.
-    Never,
-    /// Enabled or suspended: only a delete by version id deletes.
-    Kept,
 }
 
 /// The largest object read in one piece.

@@ -4,8 +4,14 @@
 mod dynamodb;
 mod effects;
 mod faults;
+mod races;
+mod records;
+mod rewrites;
 mod s3;
+mod versions;
 // Marked, so that clippy knows fixtures for what they are: tests may unwrap.
+#[cfg(test)]
+mod lake;
 #[cfg(test)]
 mod wire;
 #[cfg(test)]

@@ -21,6 +21,17 @@ type Deed = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(crate) struct Wire {
     backend: SharedHttpClient,
     script: Arc<Mutex<Vec<Line>>>,
+    log: Arc<Mutex<Vec<Request>>>,
+}
+
+/// A request that went over the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Request {
+    pub(crate) operation: String,
+    /// How many bytes of an object it carried.
+    pub(crate) sent: u64,
+    /// How many bytes its answer carried.
+    pub(crate) fetched: u64,
 }
 
 struct Line {
@@ -45,6 +56,7 @@ impl Wire {
         Self {
             backend,
             script: Arc::default(),
+            log: Arc::default(),
         }
     }
 
@@ -93,6 +105,11 @@ impl Wire {
         });
     }
 
+    /// Lets the next `times` requests of an operation through.
+    pub(crate) fn skip(&self, operation: &'static str, times: usize) {
+        self.before(operation, times, || async {});
+    }
+
     /// Lets the next request of an operation through, but answers that it failed.
     pub(crate) fn lose_answer(&self, operation: &'static str) {
         self.script.lock().unwrap().push(Line {
@@ -100,6 +117,11 @@ impl Wire {
             times: 1,
             act: Act::Lose,
         });
+    }
+
+    /// Everything that went over the wire since the last time this was asked.
+    pub(crate) fn log(&self) -> Vec<Request> {
+        std::mem::take(&mut self.log.lock().unwrap())
     }
 
     /// Forgets what has not happened.
@@ -142,7 +164,8 @@ enum Cue {
 }
 
 /// The operation a request is for: DynamoDB's own name, or S3's as method and sub-resource, such
-/// as `DELETE` or `GET versions`.
+/// as `DELETE` or `GET versions`. Of an upload: `POST uploads`, `PUT part`, `PUT copy`, `POST upload`
+/// and `DELETE upload`.
 fn operation_of(request: &HttpRequest) -> String {
     if let Some(target) = request.headers().get("x-amz-target") {
         return target.rsplit('.').next().unwrap_or_default().to_owned();
@@ -152,23 +175,49 @@ fn operation_of(request: &HttpRequest) -> String {
         .split_once('?')
         .map(|(_, query)| query)
         .unwrap_or_default();
-    let sub = ["versions", "versioning", "retention", "legal-hold"]
-        .into_iter()
-        .find(|sub| {
-            query
-                .split('&')
-                .any(|part| part == *sub || part == format!("{sub}="))
-        });
+    let has = |sub: &str| {
+        query
+            .split('&')
+            .any(|part| part == sub || part.starts_with(&format!("{sub}=")))
+    };
+    let subs = [
+        "versions",
+        "versioning",
+        "retention",
+        "legal-hold",
+        "tagging",
+        "uploads",
+    ];
+    let sub = if has("partNumber") {
+        let copies = request.headers().get("x-amz-copy-source").is_some();
+        Some(if copies { "copy" } else { "part" })
+    } else if has("uploadId") {
+        Some("upload")
+    } else {
+        subs.into_iter().find(|sub| has(sub))
+    };
     match sub {
         Some(sub) => format!("{} {sub}", request.method()),
         None => request.method().to_owned(),
     }
 }
 
+fn length(headers: &aws_smithy_runtime_api::http::Headers) -> u64 {
+    let names = ["x-amz-decoded-content-length", "content-length"];
+    let length = names.into_iter().find_map(|name| headers.get(name));
+    length.map_or(0, |length| length.parse().unwrap())
+}
+
 impl HttpConnector for Connection {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let cue = self.wire.cue(&request);
         let backend = self.backend.clone();
+        let log = Arc::clone(&self.wire.log);
+        let mut line = Request {
+            operation: operation_of(&request),
+            sent: length(request.headers()),
+            fetched: 0,
+        };
         HttpConnectorFuture::new(async move {
             match cue {
                 Some(Cue::Answer(status, body, length)) => {
@@ -192,7 +241,10 @@ impl HttpConnector for Connection {
                 }
                 None => {}
             }
-            backend.call(request).await
+            let answer = backend.call(request).await?;
+            line.fetched = length(answer.headers());
+            log.lock().unwrap().push(line);
+            Ok(answer)
         })
     }
 }

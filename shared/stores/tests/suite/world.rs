@@ -33,7 +33,7 @@ pub(crate) struct World {
     /// Between the stores and the backend; the two clients above do not pass through it.
     pub(crate) wire: Wire,
     /// Stops when it is dropped.
-    _backend: LocalAws,
+    pub(crate) backend: LocalAws,
 }
 
 /// What a whole search came to.
@@ -55,7 +55,11 @@ impl Search {
 
 impl World {
     pub(crate) async fn start() -> Self {
-        let backend = LocalAws::start(Options::default()).await.unwrap();
+        Self::start_with(Options::default()).await
+    }
+
+    pub(crate) async fn start_with(options: Options) -> Self {
+        let backend = LocalAws::start(options).await.unwrap();
         let wire = Wire::new();
         let stores = AwsStores::new(
             aws_sdk_dynamodb::Client::from_conf(
@@ -71,8 +75,16 @@ impl World {
             dynamodb,
             s3,
             wire,
-            _backend: backend,
+            backend,
         }
+    }
+
+    /// A client of somebody else's.
+    pub(crate) fn s3_as(&self, access_key_id: &str) -> aws_sdk_s3::Client {
+        use aws_sdk_s3::config::Credentials;
+        let key = Credentials::new(access_key_id, SECRET_ACCESS_KEY, None, None, "test");
+        let config = s3_config(&self.backend).credentials_provider(key);
+        aws_sdk_s3::Client::from_conf(config.build())
     }
 
     /// Answers in small pages.

@@ -120,7 +120,36 @@ impl Worker {
         }))
     }
 
-    async fn is_paused(&self, store: &StoreId) -> Result<bool, Fault> {
+    /// Leaves out tasks that wait for a sweep, or are in one: there is nothing to tell them. A
+    /// request that may end in part does not wait for a paused store: none when such a task was
+    /// blocked.
+    pub(super) async fn without_waiting(
+        &self,
+        request: &Request,
+        tasks: &[Task],
+        mut stores: Vec<StoreId>,
+    ) -> Result<Option<Vec<StoreId>>, Fault> {
+        let swept = |store: &StoreId| self.map.store(store).is_some_and(plan::is_swept);
+        let waits = |task: &&Task| {
+            task.sweep != Membership::Outside && stores.contains(&task.store) && swept(&task.store)
+        };
+        let waiting: Vec<&Task> = tasks.iter().filter(waits).collect();
+        stores.retain(|store| !waiting.iter().any(|task| task.store == *store));
+        let open = request.stage.outcome().is_none();
+        for task in waiting
+            .iter()
+            .filter(|_| open && request.partial_at.is_some())
+        {
+            if self.is_paused(&task.store).await? {
+                self.block(request.id, &task.store, BlockReason::SweepsPaused)
+                    .await?;
+                return Ok(None);
+            }
+        }
+        Ok(Some(stores))
+    }
+
+    pub(super) async fn is_paused(&self, store: &StoreId) -> Result<bool, Fault> {
         let key = Key::Pause(store.clone());
         Ok(self.ledger.load(&key).await?.is_some())
     }

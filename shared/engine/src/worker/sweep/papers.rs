@@ -79,20 +79,20 @@ pub(super) fn name_of(object: &ObjectRef) -> Name {
     (object.key.clone(), object.version.clone())
 }
 
-/// What a sweep knows of some objects: the entity tag each had when nobody of the sweep was, or was
-/// left, in it.
+/// What a sweep knows of some objects: the entity tag each had when it was clean, in whatever sense
+/// is asked for.
 #[derive(Debug, Default)]
 pub(super) struct Known(BTreeMap<Name, Option<String>>);
 
 impl Known {
-    /// Whether the object was seen as it is now, and held nobody's rows.
+    /// Whether the object was clean as it is now.
     pub(super) fn is_clean(&self, object: &ObjectRef) -> bool {
         self.0
             .get(&name_of(object))
             .is_some_and(|etag| etag.as_deref() == Some(&object.etag))
     }
 
-    /// Returns the entity tag that an object was searched with, and held nobody's rows.
+    /// Returns the entity tag with which an object was clean.
     pub(super) fn seen(&self, name: &Name) -> Option<&str> {
         self.0.get(name)?.as_deref()
     }

@@ -23,6 +23,7 @@ use super::super::act::{self, Touched, evidence_leaf};
 use super::super::verify::evidence_root;
 use super::super::{Step, Worker};
 use super::papers::{Member, Name, ObjectResult, name_of};
+use super::shards::was_read;
 use super::{MEMBERS_AT_ONCE, stage_after};
 use crate::ledger::Version;
 use crate::papers::{parse_json, to_json};
@@ -173,7 +174,9 @@ impl Worker {
             return Ok(reasons.next());
         }
         let names: BTreeSet<Name> = results.blocked.keys().cloned().collect();
-        let known = self.known_by(sweep, member.found_by, &names).await?;
+        let known = self
+            .known_by(sweep, member.found_by, &names, was_read)
+            .await?;
         let listed = self.listed_objects(task).await?;
         // An object is free of a member that was searched as it is, and is not in the manifest.
         let mut mine = results.blocked.iter().filter(|(name, (etag, _))| {

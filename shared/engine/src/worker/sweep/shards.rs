@@ -14,7 +14,7 @@ use quittance_core::sweep::{
 };
 
 use super::super::{Step, Worker};
-use super::papers::{Known, Name, ShardFile, name_of};
+use super::papers::{Known, Name, ObjectResult, ShardFile, name_of};
 use super::stage_after;
 use crate::ledger::{Item, Key, Stored, Version, Write};
 use crate::papers::{parse_json, to_json};
@@ -95,7 +95,7 @@ impl Worker {
         self.each_result(sweep, |_, result| {
             if names.contains(&name_of(&result.object)) {
                 // What was rewritten is clean, for its own members.
-                own.see(&result, result.blocked.is_none());
+                own.see(&result, was_read(&result));
             }
         })
         .await?;
@@ -103,7 +103,7 @@ impl Worker {
         let finds: BTreeSet<Option<u32>> = members.members.iter().map(|one| one.found_by).collect();
         let mut found = Vec::new();
         for n in finds {
-            found.push(self.known_by(sweep, n, &names).await?);
+            found.push(self.known_by(sweep, n, &names, is_nobodys).await?);
         }
         objects.retain(|object| {
             !own.is_clean(object) && !found.iter().all(|known| known.is_clean(object))
@@ -111,13 +111,14 @@ impl Worker {
         Ok(objects)
     }
 
-    /// Reads what a find sweep saw of some objects. Without its papers, or when the store was
+    /// Reads with which entity tags a find sweep saw some objects, and found `clean`. Without its papers, or when the store was
     /// described otherwise then, nothing is known, and everything is read again.
     pub(super) async fn known_by(
         &self,
         sweep: &Sweep,
         n: Option<u32>,
         names: &BTreeSet<Name>,
+        clean: fn(&ObjectResult) -> bool,
     ) -> Result<Known, Fault> {
         let mut known = Known::default();
         let Some(n) = n else { return Ok(known) };
@@ -139,10 +140,7 @@ impl Worker {
         }
         self.each_result(&find, |_, result| {
             if names.contains(&name_of(&result.object)) {
-                known.see(
-                    &result,
-                    result.matched.is_empty() && result.blocked.is_none(),
-                );
+                known.see(&result, clean(&result));
             }
         })
         .await?;
@@ -211,6 +209,16 @@ impl Worker {
             done => done,
         }
     }
+}
+
+/// Whether an object was worked on to its end.
+pub(super) const fn was_read(result: &ObjectResult) -> bool {
+    result.blocked.is_none()
+}
+
+/// Whether an object was read, and held no member's rows.
+const fn is_nobodys(result: &ObjectResult) -> bool {
+    was_read(result) && result.matched.is_empty()
 }
 
 /// How long after its last sign of life a shard is announced again.

@@ -5,6 +5,7 @@
 //! slip in the JSON, of a row that a glimpse shows to be nobody's passes as it is.
 
 mod glimpse;
+mod record;
 mod redact;
 mod scan;
 mod tree;
@@ -17,6 +18,7 @@ use memchr::memmem::Finder;
 use quittance_core::matching::{MatchSet, Members, Rule, whole_number};
 
 use self::glimpse::{Escapes, Glimpse, Seen};
+pub use self::record::Copier;
 pub(super) use self::redact::Redaction;
 use self::scan::{Scan, Token};
 use self::tree::{ROOT, Tree};
