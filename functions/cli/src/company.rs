@@ -30,7 +30,7 @@ pub(crate) use self::home::Home;
 use self::home::Running;
 use crate::args::LocalArgs;
 use crate::printing::{Failure, data, talk};
-use crate::shop;
+use crate::shop::{self, Days};
 
 /// The log's name.
 pub(crate) const ORIGIN: &str = "chinook.test/dsr-log";
@@ -47,8 +47,8 @@ pub(crate) struct Company {
 }
 
 impl Company {
-    /// Starts everything on a directory. `port` 0 takes free ports.
-    pub(crate) async fn start(home: Home, port: u16) -> Result<Self, Failure> {
+    /// Starts everything on a directory. `port` 0 takes free ports; a new lake holds so many days.
+    pub(crate) async fn start(home: Home, port: u16, days: Days) -> Result<Self, Failure> {
         // The doors first: a port that is taken must not cost a start.
         let aws_port = port.checked_add(1).filter(|_| port != 0);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
@@ -74,7 +74,7 @@ impl Company {
             Arc::new(SystemClock),
         );
         let map = Arc::new(DataMap::parse(shop::DATA_MAP)?);
-        shop::furnish(adapters.clients()).await?;
+        shop::furnish(adapters.clients(), days).await?;
         let receipts = quittance_receipts::wire(&adapters).await?;
         if adapters.head_lock()?.read().await?.is_none() {
             receipts.sequencer.create().await?;
@@ -124,7 +124,7 @@ pub(crate) async fn serve(args: LocalArgs) -> Result<ExitCode, Failure> {
     let home = Home::open(&args.dir, args.reset)?;
     telemetry::start(Format::Human, tracing::Level::INFO, Arc::new(SystemClock));
     let mut terminated = signal(SignalKind::terminate())?;
-    let company = Company::start(home, args.port).await?;
+    let company = Company::start(home, args.port, Days::LOCAL).await?;
     data(&format!("request API   http://{}/v1/requests", company.api));
     data(&format!(
         "AWS endpoint  {}   (S3, DynamoDB, SQS, KMS; any access key, secret \"test\")",

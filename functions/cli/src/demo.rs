@@ -27,7 +27,7 @@ use self::ask::{Ask, Asked};
 use crate::args::DemoArgs;
 use crate::company::{Company, Home};
 use crate::printing::{Failure, data};
-use crate::shop::{self, Customer};
+use crate::shop::{self, Customer, Days};
 use crate::support;
 
 /// `dsr demo`.
@@ -39,9 +39,10 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
     let began = SystemClock.now();
     let state = tempfile::tempdir()?;
     tell::opening();
-    let company = Company::start(Home::open(state.path(), false)?, 0).await?;
+    let company = Company::start(Home::open(state.path(), false)?, 0, Days::DEMO).await?;
     tell::started(&company);
-    let before = shop::digests(company.adapters.clients()).await?;
+    let before = shop::inventory(company.adapters.clients()).await?;
+    tell::lake(before.events);
 
     let asks = ask::people(&shop::customers());
     tell::people(&asks);
@@ -54,8 +55,9 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
     let verified = check_receipts(&receipts, &policy)?;
     show_refusal(&receipts, &policy.1)?;
     ask::download_one(&company, &api, &asked).await?;
-    let after = shop::digests(company.adapters.clients()).await?;
-    check_others(&before, &after, &asked)?;
+    let after = shop::inventory(company.adapters.clients()).await?;
+    check_others(&before.digests, &after.digests, &asked)?;
+    tell::gone(before.events, after.events);
     let log = leave::log_files(&company).await?;
     leave::check_log(&log, &policy.1)?;
     if let Some(out) = &args.out {

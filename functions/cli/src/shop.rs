@@ -1,5 +1,7 @@
 //! The demo company: the Chinook music shop, as its own applications would write its data.
 
+mod lake;
+
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::{
@@ -12,6 +14,7 @@ use quittance_aws::clients::Clients;
 use quittance_core::digest::Digest;
 use serde_json::Value;
 
+pub(crate) use self::lake::Days;
 use crate::printing::Failure;
 
 /// The shop's data map.
@@ -48,7 +51,7 @@ pub(crate) fn customers() -> Vec<Customer> {
 }
 
 /// Builds tables, bucket and contents, unless they are there.
-pub(crate) async fn furnish(clients: &Clients) -> Result<(), Failure> {
+pub(crate) async fn furnish(clients: &Clients, days: Days) -> Result<(), Failure> {
     let there = clients
         .dynamodb
         .describe_table()
@@ -93,12 +96,21 @@ pub(crate) async fn furnish(clients: &Clients) -> Result<(), Failure> {
     put_all(clients, "shop-reviews", &reviews).await?;
     put_all(clients, "shop-invoices", &invoices).await?;
     avatars(clients).await?;
+    lake::fill(clients, &customers(), days).await?;
     // Last, since its presence says that the shop is furnished.
     put_all(clients, "shop-customers", &accounts).await
 }
 
-/// Digests each customer's data in all stores: what must not change for anybody else.
-pub(crate) async fn digests(clients: &Clients) -> Result<BTreeMap<u64, Digest>, Failure> {
+/// What the shop holds at one moment.
+pub(crate) struct Inventory {
+    /// Of each customer's data in all stores: what must not change for anybody else.
+    pub(crate) digests: BTreeMap<u64, Digest>,
+    /// How many events the lake holds.
+    pub(crate) events: u64,
+}
+
+/// Goes through all stores.
+pub(crate) async fn inventory(clients: &Clients) -> Result<Inventory, Failure> {
     let mut facts: BTreeMap<u64, Vec<String>> = BTreeMap::new();
     for name in ["shop-customers", "shop-invoices", "shop-reviews"] {
         let mut pages = clients
@@ -132,13 +144,18 @@ pub(crate) async fn digests(clients: &Clients) -> Result<BTreeMap<u64, Digest>, 
             facts.entry(id).or_default().push(fact);
         }
     }
-    Ok(facts
-        .into_iter()
-        .map(|(id, mut facts)| {
-            facts.sort();
-            (id, Digest::of(facts.join("\n").as_bytes()))
-        })
-        .collect())
+    let (lake, events) = lake::digests(clients).await?;
+    for (id, digest) in lake {
+        facts.entry(id).or_default().push(format!("lake {digest}"));
+    }
+    let digests = facts.into_iter().map(|(id, mut facts)| {
+        facts.sort();
+        (id, Digest::of(facts.join("\n").as_bytes()))
+    });
+    Ok(Inventory {
+        digests: digests.collect(),
+        events,
+    })
 }
 
 /// A review per customer, derived from the account: a public text with a name under it.

@@ -13,15 +13,16 @@ use super::Receipts;
 use super::ask::{Ask, Asked};
 use crate::company::Company;
 use crate::printing::{Failure, data};
+use crate::shop::Days;
 
 pub(super) fn opening() {
     data("Quittance: data-subject requests, carried out and proven.");
     data("");
-    data("A music shop (59 customers in 24 countries) keeps its data in DynamoDB, S3 and a sales");
+    data("A music shop (59 customers in 24 countries) keeps its data in DynamoDB, S3, a data");
     data(
-        "system outside AWS. Six people ask for a copy, for deletion, or for an end of the sale of",
+        "lake and a sales system outside AWS. Six people ask for a copy, for deletion, or for an end",
     );
-    data("their data. Everything runs in this process; no AWS account is used.");
+    data("of the sale of their data. Everything runs in this process; no AWS account is used.");
 }
 
 pub(super) fn started(company: &Company) {
@@ -30,6 +31,19 @@ pub(super) fn started(company: &Company) {
     data(&format!(
         "AWS endpoint   {}  (S3, DynamoDB, SQS, KMS)",
         company.aws_endpoint()
+    ));
+}
+
+pub(super) fn lake(events: u64) {
+    data(&format!(
+        "The lake         {events} listening events of all customers, in {} objects",
+        Days::DEMO.0
+    ));
+}
+
+pub(super) fn gone(before: u64, after: u64) {
+    data(&format!(
+        "   Of {before} events in the lake, {after} are left, each as it was."
     ));
 }
 
