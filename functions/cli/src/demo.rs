@@ -25,7 +25,7 @@ use quittance_engine::sequencer::paths;
 use self::api::Api;
 use self::ask::{Ask, Asked};
 use crate::args::DemoArgs;
-use crate::company::Company;
+use crate::company::{Company, Home};
 use crate::printing::{Failure, data};
 use crate::shop::{self, Customer};
 use crate::support;
@@ -33,13 +33,13 @@ use crate::support;
 /// `dsr demo`.
 pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
     if let Some(out) = &args.out {
-        leave::refuse_full(out)?;
+        leave::claim(out)?;
     }
     telemetry::start(Format::Human, tracing::Level::ERROR, Arc::new(SystemClock));
     let began = SystemClock.now();
     let state = tempfile::tempdir()?;
     tell::opening();
-    let company = Company::start(state.path(), 0).await?;
+    let company = Company::start(Home::open(state.path(), false)?, 0).await?;
     tell::started(&company);
     let before = shop::digests(company.adapters.clients()).await?;
 

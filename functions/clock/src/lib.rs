@@ -12,7 +12,7 @@ use quittance_engine::tick::Ticker;
 /// What this function needs to be told.
 pub const NEEDS: [Need; 7] = [
     Need::Ledger,
-    Need::Vault,
+    Need::Shredder,
     Need::DataMap,
     Need::Statements,
     Need::QueuesOf(Right::Access),
@@ -28,19 +28,23 @@ pub fn wire(adapters: &Adapters, map: &DataMap) -> Result<Ticker, StartError> {
     Ok(Ticker {
         ledger: Arc::new(adapters.ledger()?),
         queues: Arc::new(adapters.queues()),
-        shredder: Arc::new(adapters.vault()?),
+        shredder: Arc::new(adapters.shredder()?),
         clock: adapters.clock(),
         swept: plan::swept(map),
     })
 }
 
-/// Makes one round, and looks for papers that nobody owns.
+/// Makes one round, and once a day looks for papers that nobody owns.
 ///
 /// # Errors
 /// When nothing could be done at all; the next round begins anew.
 pub async fn handle(ticker: &Ticker) -> Result<(), Fault> {
     let round = ticker.tick().await?;
-    let orphans = ticker.sweep_orphans().await?;
+    let orphans = if ticker.is_time_to_sweep() {
+        ticker.sweep_orphans().await?
+    } else {
+        0
+    };
     for (event, count) in [
         ("announced", round.announced),
         ("forgotten", round.forgotten),

@@ -5,18 +5,18 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http::{StatusCode, header};
 use quittance_aws::adapters::{Adapters, Need, StartError};
 use quittance_engine::download::Download;
 use quittance_engine::intake::IntakeError;
-use quittance_web::{Json, Problem, harden};
+use quittance_web::{Json, Path, Problem, harden};
 use serde::Deserialize;
 
 /// What this function needs to be told.
-pub const NEEDS: [Need; 3] = [Need::Ledger, Need::Vault, Need::TagKeys];
+pub const NEEDS: [Need; 3] = [Need::Ledger, Need::Vault, Need::IntakeKey];
 
 /// Wires the use-case.
 ///
@@ -26,7 +26,7 @@ pub fn wire(adapters: &Adapters) -> Result<Download, StartError> {
     Ok(Download {
         ledger: Arc::new(adapters.ledger()?),
         vault: Arc::new(adapters.vault()?),
-        keys: adapters.tag_keys()?,
+        key: adapters.intake_key()?,
         clock: adapters.clock(),
     })
 }
@@ -51,7 +51,7 @@ struct Code {
 
 async fn export(
     State(download): State<Arc<Download>>,
-    Path(reference): Path<String>,
+    Path(reference): Path,
     Json(Code { code }): Json<Code>,
 ) -> Response {
     match download.export(&reference, &code).await {

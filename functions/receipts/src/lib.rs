@@ -4,11 +4,14 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use jiff::Timestamp;
 use quittance_aws::adapters::{Adapters, Need, StartError};
 use quittance_aws::settings::Setting;
 use quittance_core::fault::Fault;
 use quittance_core::message::Message;
 use quittance_core::request::Right;
+use quittance_engine::batch::Consumer;
 use quittance_engine::ports::Clock;
 use quittance_engine::sequencer::{Config, Sequencer};
 
@@ -25,12 +28,21 @@ pub const NEEDS: [Need; 9] = [
     Need::QueuesOf(Right::OptOut),
 ];
 
+/// The sequencer, as a queue's consumer.
+#[derive(Clone, Debug)]
+pub struct Receipts {
+    /// The log's one writer.
+    pub sequencer: Sequencer,
+    /// How much time is left.
+    pub clock: Arc<dyn Clock>,
+}
+
 /// Wires the use-case.
 ///
 /// # Errors
 /// What is missing or wrong in the settings, or keys that cannot be used.
-pub async fn wire(adapters: &Adapters) -> Result<Sequencer, StartError> {
-    Ok(Sequencer {
+pub async fn wire(adapters: &Adapters) -> Result<Receipts, StartError> {
+    let sequencer = Sequencer {
         ledger: Arc::new(adapters.ledger()?),
         evidence: Arc::new(adapters.evidence()?),
         tiles: Arc::new(adapters.tiles()?),
@@ -38,31 +50,35 @@ pub async fn wire(adapters: &Adapters) -> Result<Sequencer, StartError> {
         signer: adapters.signer().await?,
         queues: Arc::new(adapters.queues()),
         config: Config::new(adapters.settings().text(Setting::LogOrigin)?),
+    };
+    Ok(Receipts {
+        sequencer,
+        clock: adapters.clock(),
     })
 }
 
-/// Sequences until the outbox was gone through, or the time is nearly out.
-///
-/// # Errors
-/// `Fault::Reject` for another function's message, or when the log halts: somebody must look.
-pub async fn handle(
-    sequencer: &Sequencer,
-    clock: &dyn Clock,
-    message: &Message,
-    until: jiff::Timestamp,
-) -> Result<(), Fault> {
-    match message {
-        Message::Statements => {}
-        Message::Request { .. }
-        | Message::Task { .. }
-        | Message::Sweep { .. }
-        | Message::Shard { .. } => {
-            return Err(Fault::reject("this message belongs to another function"));
+#[async_trait]
+impl Consumer for Receipts {
+    /// Sequences until the outbox was gone through, or the time is nearly out. Another function's
+    /// message is refused; a log that halts is refused too: somebody must look.
+    async fn handle(&self, message: &Message, until: Timestamp) -> Result<(), Fault> {
+        match message {
+            Message::Statements => {}
+            Message::Request { .. }
+            | Message::Task { .. }
+            | Message::Sweep { .. }
+            | Message::Shard { .. } => {
+                return Err(Fault::reject("this message belongs to another function"));
+            }
         }
+        let progress = self.sequencer.run_through(&*self.clock, until).await?;
+        for refused in &progress.refused {
+            tracing::error!(leaf.id = %refused.leaf, fault = refused.why, "a statement is refused");
+        }
+        Ok(())
     }
-    let progress = sequencer.run_through(clock, until).await?;
-    for refused in &progress.refused {
-        tracing::error!(leaf.id = %refused.leaf, fault = refused.why, "a statement is refused");
+
+    async fn stumbled(&self, _message: &Message) -> Result<(), Fault> {
+        Err(Fault::retry("the sequencer panicked"))
     }
-    Ok(())
 }

@@ -85,6 +85,8 @@ pub enum BlockReason {
     SchemaMismatch,
     /// The data map no longer names this store.
     StoreGone,
+    /// There is no such table, index or bucket.
+    StoreMissing,
     /// Somebody paused the sweeps over this store.
     SweepsPaused,
     /// An Iceberg, Delta or Hudi table: never rewritten underneath its catalogue.
@@ -114,6 +116,7 @@ impl BlockReason {
             Self::RetriesExhausted => "retries_exhausted",
             Self::SchemaMismatch => "schema_mismatch",
             Self::StoreGone => "store_gone",
+            Self::StoreMissing => "store_missing",
             Self::SweepsPaused => "sweeps_paused",
             Self::TableFormat => "table_format",
             Self::TooLarge => "too_large",
@@ -135,6 +138,9 @@ impl BlockReason {
             Self::ResidualMatches => "find out what restores the data, then release the task",
             Self::RetriesExhausted => "read the function's log for this task, then release it",
             Self::SchemaMismatch => "compare the data map with the store, correct it, then release",
+            Self::StoreMissing => {
+                "no table or bucket has this name here: correct the data map or the region, then release"
+            }
             Self::StoreGone => "put the store back into the data map, or seal as partial",
             Self::SweepsPaused => "let its sweeps go on with `dsr sweep resume`, then release",
             Self::TableFormat => {

@@ -5,11 +5,12 @@
 
 use std::sync::Arc;
 
+use quittance_core::digest::HmacKey;
+use quittance_core::fault::Fault;
 use quittance_core::request::Happening;
 
 use crate::change::Change;
 use crate::intake::{IntakeError, find_request, spend_try, status};
-use crate::keys::TagKeys;
 use crate::ports::{Clock, Ledger, Vault};
 use crate::secrets::CODE_LIFE;
 use crate::vault;
@@ -22,7 +23,7 @@ pub struct Download {
     /// Where the export lies.
     pub vault: Arc<dyn Vault>,
     /// Codes.
-    pub keys: TagKeys,
+    pub key: HmacKey,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
@@ -33,9 +34,20 @@ impl Download {
     /// # Errors
     /// [`IntakeError::NotFound`] when there is no export; wrong and dead codes as for confirming.
     pub async fn export(&self, reference: &str, code: &str) -> Result<Vec<u8>, IntakeError> {
+        for _ in 0..CONFLICTS {
+            match self.try_export(reference, code).await {
+                // Somebody else was at the request: read again, decide again.
+                Err(IntakeError::Fault(Fault::Conflict)) => {}
+                done => return done,
+            }
+        }
+        Err(Fault::retry("download: a request kept changing").into())
+    }
+
+    async fn try_export(&self, reference: &str, code: &str) -> Result<Vec<u8>, IntakeError> {
         let (request, version) = find_request(&*self.ledger, reference).await?;
         let now = self.clock.now();
-        spend_try(&*self.ledger, &self.keys, &request, version, code, now).await?;
+        spend_try(&*self.ledger, &self.key, &request, version, code, now).await?;
         if !status(&request).export_ready {
             return Err(IntakeError::NotFound);
         }
@@ -63,3 +75,5 @@ impl Download {
         Ok(zip)
     }
 }
+
+const CONFLICTS: usize = 8;

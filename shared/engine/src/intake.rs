@@ -46,8 +46,10 @@ pub struct Intake {
     pub mailer: Arc<dyn Mailer>,
     /// Time and chance.
     pub clock: Arc<dyn Clock>,
-    /// Tags, tokens, codes.
+    /// Subject tags.
     pub keys: TagKeys,
+    /// Client tokens, codes, status secrets: the door's own key, which no worker has.
+    pub key: HmacKey,
     /// The data map: which identifiers are asked for.
     pub map: Arc<DataMap>,
     /// The law applied when a form names none.
@@ -98,7 +100,7 @@ pub enum IntakeError {
     #[error("your data has been touched since {0}: the request can no longer be withdrawn")]
     TooLate(Timestamp),
     /// It is closed; there is nothing to withdraw.
-    #[error("this request is closed")]
+    #[error("this request is closed, or was refused: there is nothing left to withdraw")]
     Closed,
     /// Something of ours failed.
     #[error(transparent)]
@@ -115,22 +117,16 @@ impl Intake {
         let form = Form::parse(submission, &self.map, &self.default_regime, now)
             .map_err(IntakeError::Invalid)?;
         let token = self
-            .keys
-            .intake
+            .key
             .tag("dsr-client-token/v1", &[form.client_token.as_bytes()]);
         let body = self
-            .keys
-            .intake
+            .key
             .tag("dsr-client-body/v1", &[&form.canonical_body()]);
         for _ in 0..CONFLICTS {
-            if let Some(known) = self.known(token, body).await? {
-                return self.again(known, &form).await;
-            }
-            match self.begin(&form, token, body).await {
-                Ok(request) => return self.opened(request, &form).await,
+            match self.try_submit(&form, token, body).await {
                 // Somebody sent the same form at the same moment: theirs counts.
-                Err(Fault::Conflict) => {}
-                Err(fault) => return Err(fault.into()),
+                Err(IntakeError::Fault(Fault::Conflict)) => {}
+                done => return done,
             }
         }
         Err(Fault::retry("intake: a token kept changing").into())
@@ -144,15 +140,15 @@ impl Intake {
         for _ in 0..CONFLICTS {
             let (request, version) = self.find(reference).await?;
             // The code comes first: without it not even the stage of a request is told.
-            spend_try(
-                &*self.ledger,
-                &self.keys,
-                &request,
-                version,
-                code,
-                self.clock.now(),
-            )
-            .await?;
+            let now = self.clock.now();
+            if is_lapsed(&request, now) {
+                return Err(IntakeError::NotFound);
+            }
+            match spend_try(&*self.ledger, &self.key, &request, version, code, now).await {
+                Ok(()) => {}
+                Err(IntakeError::Fault(Fault::Conflict)) => continue,
+                Err(error) => return Err(error),
+            }
             if request.stage != Stage::Draft {
                 // A person who presses the button twice gets the same answer twice.
                 return Ok(status(&request));
@@ -203,15 +199,46 @@ impl Intake {
 }
 
 impl Intake {
-    /// Looks a token up; another body under it is refused.
-    async fn known(&self, token: Tag, body: Tag) -> Result<Option<RequestId>, IntakeError> {
-        match self.ledger.load(&Key::Token(token)).await? {
+    async fn try_submit(
+        &self,
+        form: &Form,
+        token: Tag,
+        body: Tag,
+    ) -> Result<Submitted, IntakeError> {
+        match self.known(token, body).await? {
+            Known::Request(id) => self.again(id, form).await,
+            Known::Nothing => {
+                self.opened(self.begin(form, token, body).await?, form)
+                    .await
+            }
+            Known::Stale(old) => {
+                // Tokens never change: the old one goes, and the next look begins anew.
+                let forget = Write::Delete(Key::Token(token), old);
+                self.ledger.commit(&[forget]).await?;
+                Err(Fault::Conflict.into())
+            }
+        }
+    }
+
+    /// Looks a token up; another body under it is refused while its request is there.
+    async fn known(&self, token: Tag, body: Tag) -> Result<Known, IntakeError> {
+        let now = self.clock.now();
+        let (known, version) = match self.ledger.load(&Key::Token(token)).await? {
             Some(Stored {
                 item: Item::Token(known),
-                ..
-            }) if secrets::same(&known.body, &body) => Ok(Some(known.request)),
-            Some(_) => Err(IntakeError::TokenReused),
-            None => Ok(None),
+                version,
+            }) => (known, version),
+            Some(_) => return Err(IntakeError::TokenReused),
+            None => return Ok(Known::Nothing),
+        };
+        let request = reading::request(&*self.ledger, known.request).await?;
+        let gone = request.is_none_or(|(request, _)| is_lapsed(&request, now));
+        if gone || known.expires_at <= now {
+            Ok(Known::Stale(version))
+        } else if secrets::same(&known.body, &body) {
+            Ok(Known::Request(known.request))
+        } else {
+            Err(IntakeError::TokenReused)
         }
     }
 
@@ -229,7 +256,7 @@ impl Intake {
         };
         self.deposit.deposit(id, &to_json(&papers)?).await?;
         // A crash here leaves papers without a request: the clock shreds them after a day.
-        let request = form.request(id, &papers, &self.keys, now);
+        let request = form.request(id, &papers, (&self.keys, &self.key), now);
         let mut writes = vec![
             Write::Create(Item::Token(ClientToken {
                 token,
@@ -291,7 +318,7 @@ impl Intake {
     fn submitted(&self, request: &Request, form: &Form) -> Submitted {
         Submitted {
             reference: request.id.reference(),
-            status_token: secrets::status_token(&self.keys.intake, request.id, &form.client_token),
+            status_token: secrets::status_token(&self.key, request.id, &form.client_token),
             stage: request.stage.name(),
             confirm_by: (request.stage == Stage::Draft).then(|| {
                 request
@@ -306,8 +333,10 @@ impl Intake {
     async fn try_send_code(&self, reference: &str, address: &str) -> Result<(), IntakeError> {
         for _ in 0..CONFLICTS {
             let (request, version) = self.find(reference).await?;
-            let own = parse::own_address(&request, address, &self.map, &self.keys);
-            let Some(own) = own.filter(|_| request.purged_at.is_none()) else {
+            let own = parse::own_address(&request, address, &self.map, &self.key);
+            let Some(own) = own
+                .filter(|_| request.purged_at.is_none() && !is_lapsed(&request, self.clock.now()))
+            else {
                 return Err(IntakeError::NotFound);
             };
             match self.new_code(request, version, Some(&own)).await {
@@ -350,7 +379,7 @@ impl Intake {
         let (Some(to), Some(challenge)) = (to, &request.challenge) else {
             return Ok(());
         };
-        let code = secrets::code(&self.keys.intake, request.id, challenge);
+        let code = secrets::code(&self.key, request.id, challenge);
         self.mailer.send(&mails::code(&request, &code, to)).await?;
         if let Some(challenge) = &mut request.challenge {
             challenge.mailed = true;
@@ -412,13 +441,29 @@ impl Intake {
         secret: &str,
     ) -> Result<(Request, Version), IntakeError> {
         let found = self.find(reference).await?;
-        let given = secrets::status_tag(&self.keys.intake, secret);
+        let given = secrets::status_tag(&self.key, secret);
         if secrets::same(&given, &found.0.status_token) {
             Ok(found)
         } else {
             Err(IntakeError::NotFound)
         }
     }
+}
+
+/// What a client token stands for.
+enum Known {
+    /// It was never seen.
+    Nothing,
+    /// Its time is over, or its request was forgotten.
+    Stale(Version),
+    /// It made this request.
+    Request(RequestId),
+}
+
+/// Whether a draft is too old to be confirmed: the clock may forget it at any moment.
+fn is_lapsed(request: &Request, now: Timestamp) -> bool {
+    let end = request.submitted_at.saturating_add(DRAFT_LIFE);
+    request.stage == Stage::Draft && end.is_ok_and(|end| end <= now)
 }
 
 /// Finds a request by its reference.
@@ -448,19 +493,13 @@ pub async fn find_request(
 /// [`IntakeError::WrongCode`], [`IntakeError::DeadCode`]; a conflict means: read again.
 pub async fn spend_try(
     ledger: &dyn Ledger,
-    keys: &TagKeys,
+    key: &HmacKey,
     request: &Request,
     version: Version,
     typed: &str,
     now: Timestamp,
 ) -> Result<(), IntakeError> {
-    match secrets::attempt(
-        &keys.intake,
-        request.id,
-        request.challenge.as_ref(),
-        typed,
-        now,
-    ) {
+    match secrets::attempt(key, request.id, request.challenge.as_ref(), typed, now) {
         Attempt::Right => Ok(()),
         Attempt::Dead => Err(IntakeError::DeadCode),
         Attempt::Wrong(left) => {

@@ -1,8 +1,31 @@
 //! Names inside a request's vault. None contains personal data.
+//!
+//! A name's first part is its folder. Roles are narrowed by folders: the deletion function never
+//! reads `export` or `collected`, and only the download and access functions do.
 
 use quittance_core::digest::Digest;
 use quittance_core::id::StoreId;
+use quittance_core::request::Right;
 use quittance_core::task::Task;
+
+/// Every folder there is. Shredding goes through all of them, so a name elsewhere is refused.
+pub const FOLDERS: [&str; 9] = [
+    "asked",
+    "attestation",
+    "collected",
+    "evidence",
+    "export",
+    "manifest",
+    "papers",
+    "resolved",
+    "sweep",
+];
+
+/// Returns the folder of a name; none for a name that nobody would shred.
+pub fn folder(name: &str) -> Option<&'static str> {
+    let first = name.split(['/', '.']).next()?;
+    FOLDERS.into_iter().find(|folder| *folder == first)
+}
 
 /// What intake deposits: identifiers and the request's secrets.
 pub const PAPERS: &str = "papers.json";
@@ -50,17 +73,20 @@ pub fn sweep_evidence(store: &StoreId, n: u32) -> String {
 
 /// The objects of one shard of a sweep.
 pub fn shard(k: u32) -> String {
-    format!("shard/{k:06}.json")
+    format!("sweep/shard-{k:06}.json")
 }
 
-/// What one committed piece of a shard came to.
-pub fn shard_result(k: u32, piece: u32) -> String {
-    format!("result/{k:06}-{piece:06}.json")
+/// What one committed piece of a shard came to; for access it holds copies.
+pub fn shard_result(right: Right, k: u32, piece: u32) -> String {
+    match right {
+        Right::Access => format!("collected/sweep/{k:06}-{piece:06}.json"),
+        Right::Deletion | Right::OptOut => format!("sweep/result-{k:06}-{piece:06}.json"),
+    }
 }
 
 /// What a rewrite of one object is about to do.
 pub fn intent(k: u32, object: u32, attempt: u32) -> String {
-    format!("intent/{k:06}-{object:06}-{attempt:03}.json")
+    format!("sweep/intent-{k:06}-{object:06}-{attempt:03}.json")
 }
 
 /// A person's signed statement about a store outside AWS.
@@ -75,4 +101,41 @@ fn place(task: &Task) -> String {
 
 fn placed(store: &StoreId, generation: u32) -> String {
     format!("{store}/{generation:06}")
+}
+
+#[cfg(test)]
+mod tests {
+    use quittance_core::id::RequestId;
+
+    use super::*;
+
+    #[test]
+    fn every_name_lies_in_a_folder_that_is_shredded() {
+        let store = StoreId::parse("crm").unwrap();
+        let task = Task::new(RequestId::new([1; 16]), store.clone(), 0);
+        let state = Digest::of(b"state");
+        let names = [
+            PAPERS.to_owned(),
+            export(&state),
+            disclosed(&state),
+            resolved(1),
+            asked(&task),
+            manifest_part(&task, 1, 0),
+            collected_part(&task, 0),
+            evidence_part(&task, 1, 1, 0),
+            attestation(&store),
+            shard(0),
+            shard_result(Right::Access, 0, 0),
+            shard_result(Right::Deletion, 0, 0),
+            intent(0, 0, 0),
+            sweep_evidence(&store, 1),
+        ];
+        let mut met: Vec<_> = names.iter().map(|name| folder(name).unwrap()).collect();
+        met.sort_unstable();
+        met.dedup();
+        assert_eq!(met, FOLDERS);
+        for stray in ["", "exports/x", "x", "/export/x", "notes.json"] {
+            assert_eq!(folder(stray), None, "{stray}");
+        }
+    }
 }

@@ -15,15 +15,18 @@ use crate::printing::Failure;
 /// The files of a log by path.
 pub(super) type Log = BTreeMap<String, Vec<u8>>;
 
-/// Refuses a directory that holds something already.
-pub(super) fn refuse_full(out: &Path) -> Result<(), Failure> {
+/// Makes the directory, before the work that is to be left there; refuses one that holds something
+/// already, or cannot be written.
+pub(super) fn claim(out: &Path) -> Result<(), Failure> {
     if out.exists() && (!out.is_dir() || fs::read_dir(out)?.next().is_some()) {
         return Err(Failure::conflict(format!(
             "{} is not an empty directory: choose another --out",
             out.display()
         )));
     }
-    Ok(())
+    let probe = out.join(".probe");
+    put(&probe, b"")?;
+    Ok(fs::remove_file(probe)?)
 }
 
 /// Reads everything that the log publishes.
@@ -106,7 +109,9 @@ pub(super) fn write(
 
 fn put(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
+        fs::create_dir_all(folder).map_err(|error| {
+            Failure::failed(format!("cannot make {}: {error}", folder.display()))
+        })?;
     }
     fs::write(path, bytes)
         .map_err(|error| Failure::failed(format!("cannot write {}: {error}", path.display())))

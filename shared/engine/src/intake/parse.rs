@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use quittance_core::calendar::Zone;
 use quittance_core::data_map::DataMap;
-use quittance_core::digest::Tag;
+use quittance_core::digest::{HmacKey, Tag};
 use quittance_core::id::RequestId;
 use quittance_core::regime::{NoRegime, Regime};
 use quittance_core::request::{Request, Right, Stage};
 use quittance_core::subject::{IdentifierKind, Identifiers, Normalise, commitment, subject_tag};
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::DRAFT_LIFE;
 use crate::keys::TagKeys;
@@ -24,7 +25,7 @@ pub struct Submission {
     /// `access`, `deletion` or `opt_out`.
     pub right: String,
     /// Identifiers by kind, as typed.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "each_once")]
     pub identifiers: BTreeMap<String, String>,
     /// A random token the form carries: the same token makes one request.
     #[serde(default)]
@@ -43,6 +44,31 @@ impl std::fmt::Debug for Submission {
             .field("right", &self.right)
             .finish_non_exhaustive()
     }
+}
+
+/// Reads a map whose keys must differ: of two values under one name, nobody knows which was meant.
+fn each_once<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
+    struct EachOnce;
+
+    impl<'de> Visitor<'de> for EachOnce {
+        type Value = BTreeMap<String, String>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("identifiers by kind, each kind once")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut found = BTreeMap::new();
+            while let Some((kind, value)) = map.next_entry()? {
+                if found.insert(kind, value).is_some() {
+                    return Err(A::Error::custom("an identifier stands twice"));
+                }
+            }
+            Ok(found)
+        }
+    }
+
+    from.deserialize_map(EachOnce)
 }
 
 /// One field to correct. Never repeats what was typed.
@@ -136,10 +162,10 @@ impl Form {
         &self,
         id: RequestId,
         papers: &Papers,
-        keys: &TagKeys,
+        (keys, key): (&TagKeys, &HmacKey),
         now: Timestamp,
     ) -> Request {
-        let token = secrets::status_token(&keys.intake, id, &self.client_token);
+        let token = secrets::status_token(key, id, &self.client_token);
         let mut tags: Vec<Tag> = self
             .identifiers
             .iter()
@@ -172,7 +198,11 @@ impl Form {
             closed_at: None,
             challenge: None,
             codes_sent: 0,
-            status_token: secrets::status_tag(&keys.intake, &token),
+            status_token: secrets::status_tag(key, &token),
+            mailbox: self
+                .mail_to
+                .as_deref()
+                .map(|address| secrets::mailbox_tag(key, address)),
             commitment,
             subject_tags: tags,
             plan: None,
@@ -184,6 +214,8 @@ impl Form {
             amendments: 0,
             wake_at: Some(now.saturating_add(DRAFT_LIFE).unwrap_or(Timestamp::MAX)),
             purged_at: None,
+            attempts: 0,
+            block: None,
         }
     }
 }
@@ -207,14 +239,12 @@ pub(super) fn own_address(
     request: &Request,
     typed: &str,
     map: &DataMap,
-    keys: &TagKeys,
+    key: &HmacKey,
 ) -> Option<String> {
+    let own = request.mailbox?;
     map.provable_kinds().into_iter().find_map(|kind| {
         let value = map.identifiers.get(&kind)?.normalise(typed).ok()?;
-        let tag = subject_tag(&keys.subject, &kind, &value);
-        request
-            .subject_tags
-            .contains(&tag)
+        secrets::same(&own, &secrets::mailbox_tag(key, value.expose()))
             .then(|| value.expose().to_owned())
     })
 }
