@@ -11,7 +11,7 @@ use quittance_core::request::{Happening, Stage};
 use quittance_core::task::{Block, Task, TaskEvent};
 
 use crate::change::Change;
-use crate::ledger::{Item, Version, Write};
+use crate::ledger::{Item, Write};
 use crate::ports::Ledger;
 use crate::reading;
 
@@ -26,33 +26,28 @@ pub(crate) async fn block_task(
     store: &StoreId,
     reason: BlockReason,
 ) -> Result<(), Fault> {
-    let Some((task, version)) = reading::task(ledger, id, store).await? else {
+    let Some((mut task, version)) = reading::task(ledger, id, store).await? else {
         return Ok(());
     };
-    block_as_read(ledger, now, (task, version), reason).await
+    if !put_block(&mut task, reason, now) {
+        return Ok(());
+    }
+    ledger
+        .commit(&[Write::Replace(Item::Task(task), version)])
+        .await
 }
 
-/// Commits that a task, as it was read, cannot go on.
-///
-/// # Errors
-/// What the ledger reports; a conflict means: read again.
-pub(crate) async fn block_as_read(
-    ledger: &dyn Ledger,
-    now: Timestamp,
-    (mut task, version): (Task, Version),
-    reason: BlockReason,
-) -> Result<(), Fault> {
-    // Somebody else may have settled or blocked it meanwhile: then that stands.
+/// Blocks a task that is about to be committed. Somebody else may have settled or blocked it
+/// meanwhile: then that stands.
+pub(crate) fn put_block(task: &mut Task, reason: BlockReason, now: Timestamp) -> bool {
     let Ok(stage) = task.stage.after(TaskEvent::Blocked) else {
-        return Ok(());
+        return false;
     };
     task.stage = stage;
     task.attempts = 0;
     task.block = Some(block(reason, now));
     tracing::warn!(request.id = %task.request, store.id = %task.store, block.reason = reason.code(), "task blocked");
-    ledger
-        .commit(&[Write::Replace(Item::Task(task), version)])
-        .await
+    true
 }
 
 /// Counts a try of a task without progress; the last one blocks it. Returns how often it was tried.
@@ -147,8 +142,9 @@ pub(crate) async fn bury(
     match message {
         Message::Request { id } => block_request(ledger, now, *id, reason).await,
         Message::Task { id, store } => block_task(ledger, now, *id, store, reason).await,
-        // The clock wakes the sequencer, and sweeps, as long as there is anything for them.
-        Message::Statements | Message::Sweep { .. } | Message::Shard { .. } => Ok(()),
+        // The clock wakes sweeps and the sequencer as long as there is anything for them; a sweep
+        // counts how often it announces a shard.
+        Message::Sweep { .. } | Message::Shard { .. } | Message::Statements => Ok(()),
     }
 }
 

@@ -246,10 +246,6 @@ impl Ticker {
     }
 }
 
-fn owes(task: &Task) -> bool {
-    matches!(task.amendment, Amendment::Owed | Amendment::Cleared)
-}
-
 impl Ticker {
     /// Whether a vault belongs to no request, and to no sweep that may still need it.
     async fn is_orphan(&self, id: RequestId) -> Result<bool, Fault> {
@@ -278,6 +274,10 @@ impl Ticker {
             .and_then(|at| at.saturating_add(kept).ok())
             .is_some_and(|end| end <= now))
     }
+}
+
+fn owes(task: &Task) -> bool {
+    matches!(task.amendment, Amendment::Owed | Amendment::Cleared)
 }
 
 /// Whether the clock should let a request end without its blocked stores.

@@ -5,21 +5,20 @@
 
 use quittance_core::digest::Digest;
 use quittance_core::id::StoreId;
+use quittance_core::request::Right;
 use quittance_core::task::Task;
 
 /// Every folder there is. Shredding goes through all of them, so a name elsewhere is refused.
-pub const FOLDERS: [&str; 11] = [
+pub const FOLDERS: [&str; 9] = [
     "asked",
     "attestation",
     "collected",
     "evidence",
     "export",
-    "intent",
     "manifest",
     "papers",
     "resolved",
-    "result",
-    "shard",
+    "sweep",
 ];
 
 /// Returns the folder of a name; none for a name that nobody would shred.
@@ -74,17 +73,20 @@ pub fn sweep_evidence(store: &StoreId, n: u32) -> String {
 
 /// The objects of one shard of a sweep.
 pub fn shard(k: u32) -> String {
-    format!("shard/{k:06}.json")
+    format!("sweep/shard-{k:06}.json")
 }
 
-/// What one committed piece of a shard came to.
-pub fn shard_result(k: u32, piece: u32) -> String {
-    format!("result/{k:06}-{piece:06}.json")
+/// What one committed piece of a shard came to; for access it holds copies.
+pub fn shard_result(right: Right, k: u32, piece: u32) -> String {
+    match right {
+        Right::Access => format!("collected/sweep/{k:06}-{piece:06}.json"),
+        Right::Deletion | Right::OptOut => format!("sweep/result-{k:06}-{piece:06}.json"),
+    }
 }
 
 /// What a rewrite of one object is about to do.
 pub fn intent(k: u32, object: u32, attempt: u32) -> String {
-    format!("intent/{k:06}-{object:06}-{attempt:03}.json")
+    format!("sweep/intent-{k:06}-{object:06}-{attempt:03}.json")
 }
 
 /// A person's signed statement about a store outside AWS.
@@ -121,11 +123,12 @@ mod tests {
             manifest_part(&task, 1, 0),
             collected_part(&task, 0),
             evidence_part(&task, 1, 1, 0),
-            sweep_evidence(&store, 1),
-            shard(1),
-            shard_result(1, 2),
-            intent(1, 2, 3),
             attestation(&store),
+            shard(0),
+            shard_result(Right::Access, 0, 0),
+            shard_result(Right::Deletion, 0, 0),
+            intent(0, 0, 0),
+            sweep_evidence(&store, 1),
         ];
         let mut met: Vec<_> = names.iter().map(|name| folder(name).unwrap()).collect();
         met.sort_unstable();

@@ -163,7 +163,7 @@ impl Facts {
         );
         for shard in mine() {
             let pieces = (0..shard.results).map(|piece| {
-                let name = vault::shard_result(shard.k, piece);
+                let name = vault::shard_result(sweep.id.right, shard.k, piece);
                 self.list(sweep.vault, &name, "results")
             });
             let done: Option<Vec<usize>> = pieces.collect();

@@ -167,7 +167,7 @@ impl Worker {
     ) -> Result<(), Fault> {
         for (shard, _) in self.shards(sweep).await? {
             for piece in 0..shard.results {
-                let name = vault::shard_result(shard.k, piece);
+                let name = vault::shard_result(sweep.id.right, shard.k, piece);
                 let bytes = self.vault.read(sweep.vault, &name).await?;
                 let piece: Piece = parse_json(&bytes.ok_or_else(|| gone("result"))?)?;
                 for result in piece.results {

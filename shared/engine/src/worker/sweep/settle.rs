@@ -124,12 +124,16 @@ impl Worker {
         if task.sweep != Membership::Member(sweep.id.n) {
             return Ok(());
         }
+        task.sweep = Membership::Outside;
+        task.attempts = 0;
+        if request.purged_at.is_some() {
+            // Its papers are destroyed: there is nothing to write to, and nobody to tell.
+            return self.replace_task(task, version).await;
+        }
         let mine = results.shares.get(&number).map_or(&[][..], Vec::as_slice);
         if sweep.purpose == Purpose::Forget {
             self.count(sweep, &request, &mut task, mine).await?;
         }
-        task.sweep = Membership::Outside;
-        task.attempts = 0;
         // Whether the task is still where the sweep met it, and the sweep came to its end for it.
         let met = match sweep.purpose {
             Purpose::Find => TaskStage::Pending,
@@ -144,8 +148,8 @@ impl Worker {
             // A hold stopped it here; when it is lifted, the next sweep does the rest.
             self.replace_task(task, version).await
         } else if let Some(reason) = self.stopped(sweep, member, &task, results).await? {
-            let (ledger, now) = (&*self.ledger, self.clock.now());
-            stuck::block_as_read(ledger, now, (task, version), reason).await
+            stuck::put_block(&mut task, reason, self.clock.now());
+            self.replace_task(task, version).await
         } else if forgets {
             self.forgotten(sweep, task, version, mine).await
         } else {

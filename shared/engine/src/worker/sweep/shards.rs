@@ -195,8 +195,11 @@ impl Worker {
             k: shard.k,
         };
         self.queues.send(self.right(), &message, 0).await?;
+        // Whoever was told before came to nothing, or died of it.
+        let tried = u8::from(shard.announced_at.is_some());
         let told = Shard {
             announced_at: Some(now),
+            attempts: shard.attempts.saturating_add(tried),
             ..shard.clone()
         };
         match self

@@ -80,7 +80,7 @@ impl Worker {
         let Some(store) = map.store(&id.store).filter(described) else {
             return Ok(Step::Rest);
         };
-        let name = vault::shard_result(k, shard.results);
+        let name = vault::shard_result(id.right, k, shard.results);
         // A piece that stands already needs no work: whoever kept it died before the commit.
         if let Some(bytes) = self.vault.read(sweep.vault, &name).await? {
             return self
@@ -95,20 +95,17 @@ impl Worker {
             sweep,
             shard,
         };
-        let (mut results, stopped) = self.objects(&job, until).await?;
-        if results.is_empty() {
-            match stopped {
-                Some(Stop::Fault(Fault::Retry { detail, .. }))
-                    if detail != TIME_OUT && job.shard.attempts >= MAX_ATTEMPTS =>
-                {
-                    results.extend(self.given_up(&job).await?);
-                }
-                Some(Stop::Fault(fault)) => {
+        let results = if job.shard.attempts >= MAX_ATTEMPTS {
+            self.given_up(&job).await?
+        } else {
+            match self.objects(&job, until).await? {
+                (results, Some(Stop::Fault(fault))) if results.is_empty() => {
                     return self.no_progress(job.shard, version, fault).await;
                 }
-                Some(Stop::Paused) | None => return Ok(Step::Rest),
+                (results, _) if results.is_empty() => return Ok(Step::Rest),
+                (results, _) => results,
             }
-        }
+        };
         let piece = Piece {
             v: 1,
             round: job.sweep.round,
@@ -193,10 +190,11 @@ impl Worker {
     }
 
     /// Says of the object that was tried too often that it is blocked.
-    async fn given_up(&self, job: &Job<'_>) -> Result<Option<ObjectResult>, Fault> {
+    async fn given_up(&self, job: &Job<'_>) -> Result<Vec<ObjectResult>, Fault> {
         let file = self.shard_file(&job.sweep, job.shard.k).await?;
         let object = file.objects.get(index_of(job.shard.cursor));
-        Ok(object.map(|object| blocked(object, BlockReason::RetriesExhausted)))
+        let object = object.map(|object| blocked(object, BlockReason::RetriesExhausted));
+        Ok(object.into_iter().collect())
     }
 
     /// Counts a try that came to nothing.
@@ -206,26 +204,23 @@ impl Worker {
         version: Version,
         fault: Fault,
     ) -> Result<Step, Fault> {
-        match fault {
+        let (after_seconds, detail) = match fault {
             Fault::Retry {
                 after_seconds,
                 detail,
-            } if detail != TIME_OUT => {
-                shard.attempts = shard.attempts.saturating_add(1);
-                let after_seconds = stuck::pause(shard.attempts, after_seconds);
-                self.ledger
-                    .commit(&[Write::Replace(Item::Shard(shard), version)])
-                    .await?;
-                Err(Fault::Retry {
-                    after_seconds,
-                    detail,
-                })
-            }
-            fault @ (Fault::Retry { .. }
-            | Fault::Conflict
-            | Fault::Block(_)
-            | Fault::Reject { .. }) => Err(fault),
-        }
+            } if detail != TIME_OUT => (after_seconds, detail),
+            other => return Err(other),
+        };
+        shard.attempts = shard.attempts.saturating_add(1);
+        shard.announced_at = Some(self.clock.now());
+        let after_seconds = stuck::pause(shard.attempts, after_seconds);
+        self.ledger
+            .commit(&[Write::Replace(Item::Shard(shard), version)])
+            .await?;
+        Err(Fault::Retry {
+            after_seconds,
+            detail,
+        })
     }
 
     /// Works on one object; none when the store is paused.
