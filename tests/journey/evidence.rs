@@ -78,12 +78,82 @@ fn the_demo_leaves_evidence_that_stands_and_falls() {
     };
     damage_is_told(&log, &policy, &tile);
 
+    the_account_stands_and_falls(&out);
+
     let again = dsr().args(["demo", "--out"]).arg(&out).output().unwrap();
     assert_eq!(
         again.status.code(),
         Some(5),
         "a full directory is not written over"
     );
+}
+
+/// What the demo leaves accounts for its seven requests; whatever is changed about it is found.
+fn the_account_stands_and_falls(out: &Path) {
+    let log = out.join("log");
+    let audit = |more: &[&str]| {
+        let mut command = dsr();
+        command
+            .arg("audit")
+            .arg(&log)
+            .arg("--policy")
+            .arg(out.join("policy"));
+        command
+            .arg("--receipts")
+            .arg(out.join("receipts"))
+            .args(more);
+        let output = command.arg("--json").output().unwrap();
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code().unwrap(), said)
+    };
+    let kinds = |said: &Value| -> Vec<String> {
+        let findings = said["findings"].as_array().unwrap().iter();
+        findings
+            .map(|finding| finding["kind"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let (code, said) = audit(&[]);
+    assert_eq!((code, kinds(&said)), (0, Vec::new()), "{said}");
+    assert_eq!(
+        (&said["accounted"], &said["entries"]),
+        (&14.into(), &15.into())
+    );
+    assert_eq!(
+        (&said["receipts"], &said["all"]["received"]),
+        (&14.into(), &7.into())
+    );
+    assert_eq!(said["all"]["on_time_permille"], 1000);
+
+    let (code, said) = audit(&["--to", "9999-12-31"]);
+    assert_eq!((code, kinds(&said)), (6, vec!["missing".to_owned()]));
+    let manifests = log.join("manifests");
+    let manifest = std::fs::read_dir(&manifests)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let bytes = std::fs::read(&manifest).unwrap();
+    let mut forged = bytes.clone();
+    let middle = forged.len() / 2;
+    forged[middle] ^= 1;
+    std::fs::write(&manifest, forged).unwrap();
+    let (code, said) = audit(&[]);
+    let expected = ["forged", "missing"].map(str::to_owned);
+    assert_eq!((code, kinds(&said)), (6, expected.to_vec()));
+    assert_eq!(
+        judge("fsck", &log, &out.join("policy")).status.code(),
+        Some(6)
+    );
+    std::fs::write(&manifest, bytes).unwrap();
+
+    // Somebody else's receipt is none of this log's.
+    let stranger = out.join("receipts/stranger.receipt.json");
+    std::fs::copy(golden("receipt_v1.receipt.json"), &stranger).unwrap();
+    let (code, said) = audit(&[]);
+    assert_eq!((code, kinds(&said)), (6, vec!["receipt".to_owned()]));
+    std::fs::remove_file(stranger).unwrap();
+    assert_eq!(audit(&[]).0, 0, "all is as it was");
 }
 
 /// Damages a clean log in every way, one after the other.
@@ -109,12 +179,12 @@ fn damage_is_told(log: &Path, policy: &Path, tile: &Path) {
     std::fs::write(tile, bent).unwrap();
     told("differs", name, "hash 0 must be");
     std::fs::write(tile, &whole[1..]).unwrap();
-    told("differs", name, "must have 448 bytes and has 447");
+    told("differs", name, "must have 480 bytes and has 479");
     let huge = std::fs::File::create(tile).unwrap();
     huge.set_len(1 << 40).unwrap();
     told("unreadable", name, "it is longer than");
     std::fs::remove_file(tile).unwrap();
-    told("missing", name, "it holds 14 hashes");
+    told("missing", name, "it holds 15 hashes");
     std::os::unix::fs::symlink(tile.file_name().unwrap(), tile).unwrap();
     told("unreadable", name, "symbolic links");
     std::fs::remove_file(tile).unwrap();

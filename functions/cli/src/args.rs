@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
+use quittance_core::receipt::Day;
 
 use crate::rewrite::RewriteArgs;
 
@@ -25,6 +26,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Rebuild a log from its entries and compare every file, offline
     Fsck(FsckArgs),
+    /// Audit a log's daily manifests: is every request accounted for, and was it answered in time?
+    Audit(AuditArgs),
     /// Check a data map
     DataMap(DataMapArgs),
     /// Take the rows of some people out of a local file
@@ -88,6 +91,31 @@ pub(crate) struct FsckArgs {
     /// Answer in JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct AuditArgs {
+    /// The log's directory: checkpoint, tile/ and manifests/
+    pub(crate) dir: PathBuf,
+    /// The policy: whose log you trust, and how many witnesses must have cosigned it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: PathBuf,
+    /// The first day of acceptance that counts, as in 2026-01-01; without it, from the beginning
+    #[arg(long, value_name = "DAY", value_parser = day)]
+    pub(crate) from: Option<Day>,
+    /// The last one; without it, up to the last manifest
+    #[arg(long, value_name = "DAY", value_parser = day)]
+    pub(crate) to: Option<Day>,
+    /// Compare every receipt in this directory with the account
+    #[arg(long, value_name = "DIR")]
+    pub(crate) receipts: Option<PathBuf>,
+    /// Answer in JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn day(text: &str) -> Result<Day, String> {
+    Day::parse(text).ok_or_else(|| "a day is written YYYY-MM-DD".to_owned())
 }
 
 #[derive(ClapArgs, Debug)]

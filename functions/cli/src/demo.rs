@@ -17,7 +17,7 @@ use quittance_aws::clock::SystemClock;
 use quittance_aws::telemetry::{self, Format};
 use quittance_core::digest::Digest;
 use quittance_core::id::LeafId;
-use quittance_core::receipt::{Policy, verify};
+use quittance_core::receipt::{Day, Policy, verify};
 use quittance_core::request::Right;
 use quittance_engine::ports::{Clock as _, Evidence as _};
 use quittance_engine::sequencer::paths;
@@ -25,7 +25,7 @@ use quittance_engine::sequencer::paths;
 use self::api::Api;
 use self::ask::{Ask, Asked};
 use crate::args::DemoArgs;
-use crate::company::Company;
+use crate::company::{self, Company};
 use crate::printing::{Failure, data};
 use crate::shop::{self, Customer};
 use crate::support;
@@ -56,7 +56,8 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
     ask::download_one(&company, &api, &asked).await?;
     let after = shop::digests(company.adapters.clients()).await?;
     check_others(&before, &after, &asked)?;
-    let log = leave::log_files(&company).await?;
+    let account = account(&company).await?;
+    let log = leave::log_files(&company, &account).await?;
     leave::check_log(&log, &policy.1)?;
     if let Some(out) = &args.out {
         leave::write(out, &company, &receipts, &policy.0, &log)?;
@@ -70,6 +71,16 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
         asked.len()
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes the manifest of this day, which the receipts function makes when the day is over.
+async fn account(company: &Company) -> Result<String, Failure> {
+    let sequencer = quittance_receipts::wire(&company.adapters).await?;
+    let clock = company.adapters.clock();
+    let (today, by) = (Day::of(clock.now()), company::handler());
+    sequencer.account_of(today, &*clock, &by).await?;
+    sequencer.run_through(&*clock, jiff::Timestamp::MAX).await?;
+    Ok(paths::manifest(today))
 }
 
 /// A receipt file by its name.

@@ -37,6 +37,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Verify(args) => offline::verify(&args),
         Command::Fsck(args) => offline::fsck(&args),
+        Command::Audit(args) => offline::audit(&args),
         Command::DataMap(args) => offline::data_map(&args),
         Command::Regime(args) => law::regime(&args),
         Command::Rewrite(args) => rewrite::rewrite(&args),

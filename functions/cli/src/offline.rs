@@ -1,4 +1,4 @@
-//! What needs no network: verifying receipts, rebuilding logs, checking data maps.
+//! What needs no network: verifying receipts, rebuilding and auditing logs, checking data maps.
 
 use std::fs;
 use std::io::Read as _;
@@ -16,8 +16,11 @@ use serde::Serialize;
 use crate::args::{DataMapArgs, DataMapCommand, VerifyArgs};
 use crate::printing::{Failure, data, json, verification_failed};
 
+mod audit;
 mod fsck;
+mod log;
 
+pub(crate) use self::audit::audit;
 pub(crate) use self::fsck::fsck;
 
 /// `dsr verify`.

@@ -73,6 +73,11 @@ pub(crate) fn verification_failed() -> ExitCode {
     ExitCode::from(6)
 }
 
+/// It was done, but not all of it is as it should be.
+pub(crate) fn partly() -> ExitCode {
+    ExitCode::from(7)
+}
+
 /// Prints a line of data.
 pub(crate) fn data(line: &str) {
     put(std::io::stdout().lock(), line);

@@ -7,10 +7,13 @@ use std::sync::Arc;
 use quittance_aws::adapters::{Adapters, Need, StartError};
 use quittance_aws::settings::Setting;
 use quittance_core::fault::Fault;
+use quittance_core::id::LeafId;
 use quittance_core::message::Message;
 use quittance_core::request::Right;
 use quittance_engine::ports::Clock;
+use quittance_engine::sequencer::account::Accounted;
 use quittance_engine::sequencer::{Config, Sequencer};
+use quittance_engine::statement::Handler;
 
 /// What this function needs to be told.
 pub const NEEDS: [Need; 9] = [
@@ -41,7 +44,8 @@ pub async fn wire(adapters: &Adapters) -> Result<Sequencer, StartError> {
     })
 }
 
-/// Sequences until the outbox was gone through, or the time is nearly out.
+/// Sequences until the outbox was gone through, or the time is nearly out; makes the manifest of the
+/// day that ended last, once, and sequences that, too.
 ///
 /// # Errors
 /// `Fault::Reject` for another function's message, or when the log halts: somebody must look.
@@ -50,6 +54,7 @@ pub async fn handle(
     clock: &dyn Clock,
     message: &Message,
     until: jiff::Timestamp,
+    software: &Handler,
 ) -> Result<(), Fault> {
     match message {
         Message::Statements => {}
@@ -60,6 +65,12 @@ pub async fn handle(
     let progress = sequencer.run_through(clock, until).await?;
     for refused in &progress.refused {
         tracing::error!(leaf.id = %refused.leaf, fault = refused.why, "a statement is refused");
+    }
+    // What was refused, or is left over, does not keep the rest from being accounted for.
+    if let Accounted::Made(day) = sequencer.account(clock, software).await? {
+        let leaf = LeafId::Manifest(day);
+        tracing::info!(event = "accounted", leaf.id = %leaf, "a day's manifest was made");
+        sequencer.run_through(clock, until).await?;
     }
     Ok(())
 }

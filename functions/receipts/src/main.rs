@@ -8,8 +8,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let sequencer = quittance_receipts::wire(&adapters).await?;
     let (sequencer, clock) = (&sequencer, adapters.clock());
     let clock = &*clock;
+    let software = &lambda::handler();
     lambda::serve_queue(|message, until| async move {
-        quittance_receipts::handle(sequencer, clock, &message, until).await
+        quittance_receipts::handle(sequencer, clock, &message, until, software).await
     })
     .await
 }

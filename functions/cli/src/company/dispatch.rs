@@ -41,13 +41,14 @@ pub(super) fn start(
             });
         }
     }
-    let (receiver, clock) = (adapters.receiver(), adapters.clock());
+    let (receiver, clock, software) = (adapters.receiver(), adapters.clock(), handler.clone());
     work.spawn(async move {
         let handle = |message: Message| {
             let (sequencer, clock) = (sequencer.clone(), Arc::clone(&clock));
+            let software = software.clone();
             async move {
                 let until = budget(&*clock);
-                quittance_receipts::handle(&sequencer, &*clock, &message, until).await
+                quittance_receipts::handle(&sequencer, &*clock, &message, until, &software).await
             }
         };
         poll(&receiver, QueueName::Statements, handle).await;

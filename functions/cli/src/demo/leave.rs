@@ -26,8 +26,8 @@ pub(super) fn refuse_full(out: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Reads everything that the log publishes.
-pub(super) async fn log_files(company: &Company) -> Result<Log, Failure> {
+/// Reads what the log publishes: its tree, and the manifest of the day.
+pub(super) async fn log_files(company: &Company, manifest: &str) -> Result<Log, Failure> {
     let tiles = company.adapters.tiles()?;
     let mut log = Log::new();
     let missing = |path: &str| Failure::failed(format!("the log lacks {path}"));
@@ -41,7 +41,7 @@ pub(super) async fn log_files(company: &Company) -> Result<Log, Failure> {
         .and_then(|line| line.parse::<u64>().ok())
         .ok_or_else(|| Failure::failed("the checkpoint has no size"))?;
     log.insert("checkpoint".to_owned(), note);
-    for path in paths(size) {
+    for path in paths(size).into_iter().chain([manifest.to_owned()]) {
         let bytes = tiles.read(&path).await?.ok_or_else(|| missing(&path))?;
         log.insert(path, bytes);
     }

@@ -194,6 +194,9 @@ pub(super) fn left(out: &Path) {
         "   dsr verify {out}/receipts/DSR-....receipt.json --policy {out}/policy"
     ));
     data(&format!("   dsr fsck {out}/log --policy {out}/policy"));
+    data(&format!(
+        "   dsr audit {out}/log --policy {out}/policy --receipts {out}/receipts"
+    ));
 }
 
 fn day(instant: &str) -> &str {

@@ -20,9 +20,9 @@ pub use self::file::{FileError, MAX_FILE_BYTES, MEDIA_TYPE, ReceiptFile};
 pub use self::leaf::leaf_bytes;
 pub use self::policy::{Policy, PolicyError, PolicySigner, policy_text};
 pub use self::statement::{
-    About, Acceptance, AcceptanceLeaf, AttestedLine, BlockedLine, Check, CheckMethod, Checkpoint,
-    Controller, ControllerRole, DataMap, Disclosure, Exempt, Handler, Kind, MAX_NUMBER, Manifest,
-    ManifestLine, Receipt, Residual, ResidualKind, Statement, StatementError, StoreLine,
+    About, Acceptance, AcceptanceLeaf, AmendedLine, AttestedLine, BlockedLine, Check, CheckMethod,
+    Checkpoint, Controller, ControllerRole, DataMap, Disclosure, Exempt, Handler, Kind, MAX_NUMBER,
+    Manifest, ManifestLine, Receipt, Residual, ResidualKind, Statement, StatementError, StoreLine,
     VersionedName, open_root,
 };
 pub use self::verify::{

@@ -15,6 +15,7 @@ use quittance_core::fault::Fault;
 use super::faults::Faults;
 use super::{contract, locked};
 use crate::ports::{Head, HeadLock, Kept, TileStore};
+use crate::sequencer::paths;
 
 pub use self::check::{LogWorld, check_log};
 
@@ -191,6 +192,8 @@ fn name_of_keep(path: &str) -> Option<&'static str> {
         Some("tiles.keep.hashes")
     } else if path.starts_with(CHECKPOINTS) {
         Some("tiles.keep.checkpoint")
+    } else if path.starts_with(paths::MANIFESTS) {
+        Some("tiles.keep.manifest")
     } else {
         None
     }

@@ -6,6 +6,7 @@
 //! whoever comes first: the recovery path is the normal path. Any number of sequencers may run, be
 //! frozen or die anywhere. What a leaf is, is in `docs/adr/0007-what-a-leaf-contains.md`.
 
+pub mod account;
 mod apply;
 mod batch;
 mod bundle;

@@ -225,10 +225,23 @@ impl Facts {
             if path == CHECKPOINT || path.starts_with(CHECKPOINTS) || path.starts_with(STAGING) {
                 continue;
             }
+            if path.starts_with(paths::MANIFESTS) {
+                self.check_manifest(path, bytes, complaints);
+                continue;
+            }
             let agrees = TilePath::parse(path).is_ok_and(|tile| self.is_tile(tile, bytes));
             if !agrees {
                 complaints.push(format!("{path} is no tile of this tree"));
             }
+        }
+    }
+
+    /// A published manifest is the receipt that evidence has.
+    fn check_manifest(&self, path: &str, bytes: &[u8], complaints: &mut Vec<String>) {
+        let name = path.trim_start_matches(paths::MANIFESTS);
+        let receipt = self.evidence.get(&format!("{}{name}", paths::RECEIPTS));
+        if receipt.map(Vec::as_slice) != Some(bytes) {
+            complaints.push(format!("{path} is not the receipt that was stored"));
         }
     }
 
@@ -312,6 +325,11 @@ impl Facts {
             }
             if !self.evidence.contains_key(&paths::receipt(id)) {
                 complaints.push(format!("{id} is in the log, but has no receipt"));
+            }
+            if let LeafId::Manifest(day) = id
+                && !self.files.contains_key(&paths::manifest(*day))
+            {
+                complaints.push(format!("{id} is in the log, but not published"));
             }
         }
     }
