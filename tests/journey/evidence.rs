@@ -79,6 +79,7 @@ fn the_demo_leaves_evidence_that_stands_and_falls() {
     damage_is_told(&log, &policy, &tile);
 
     the_account_stands_and_falls(&out);
+    the_bag_stands_and_falls(&out);
 
     let again = dsr().args(["demo", "--out"]).arg(&out).output().unwrap();
     assert_eq!(
@@ -155,6 +156,110 @@ fn the_account_stands_and_falls(out: &Path) {
     std::fs::remove_file(stranger).unwrap();
     assert_eq!(audit(&[]).0, 0, "all is as it was");
 }
+
+/// The bag is one to `BagIt`'s own validator, to the verifier inside it, and to ours; and not when it is bent.
+fn the_bag_stands_and_falls(out: &Path) {
+    let bag = out.join("bag");
+    let policy = out.join("policy");
+    let bagit = || {
+        let mut command = std::process::Command::new(python());
+        let output = command
+            .args(["-m", "bagit", "--validate"])
+            .arg(&bag)
+            .output();
+        output.unwrap_or_else(|error| panic!("{error}: {ADVICE}"))
+    };
+    let script = || {
+        let mut command = std::process::Command::new("python3");
+        let output = command
+            .arg(bag.join("data/verify.py"))
+            .arg(&bag)
+            .arg(&policy)
+            .output();
+        output.unwrap()
+    };
+    let ours = || {
+        let mut command = dsr();
+        command
+            .args(["evidence", "verify"])
+            .arg(&bag)
+            .arg("--policy")
+            .arg(&policy);
+        command.arg("--json").output().unwrap()
+    };
+    for output in [bagit(), script(), ours()] {
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}\n{ADVICE}");
+    }
+    let said = String::from_utf8(script().stdout).unwrap();
+    assert!(
+        said.contains("14 receipts and 1 manifests verified; 14 of 15 entries"),
+        "{said}"
+    );
+    assert!(said.contains("under your policy"), "{said}");
+    let register = std::fs::read_to_string(bag.join("data/register.csv")).unwrap();
+    assert_eq!(register.lines().count(), 8, "{register}");
+
+    // A byte of any file is seen by all three; so is a file that was taken away.
+    let receipts = std::fs::read_dir(bag.join("data/receipts")).unwrap();
+    let receipt = receipts.map(|entry| entry.unwrap().path()).next().unwrap();
+    for path in [
+        receipt,
+        bag.join("data/register.csv"),
+        bag.join("data/log/checkpoint"),
+    ] {
+        let bytes = std::fs::read(&path).unwrap();
+        let mut bent = bytes.clone();
+        let middle = bent.len() / 2;
+        bent[middle] ^= 1;
+        for put in [Some(bent), None] {
+            match put {
+                Some(bent) => std::fs::write(&path, bent).unwrap(),
+                None => std::fs::remove_file(&path).unwrap(),
+            }
+            for (who, output) in [("bagit", bagit()), ("verify.py", script()), ("dsr", ours())] {
+                assert!(
+                    !output.status.success(),
+                    "{who} accepted {}",
+                    path.display()
+                );
+            }
+        }
+        std::fs::write(&path, bytes).unwrap();
+    }
+    // What a liar packs anew is whole as a bag, and false to the log.
+    let manifests = bag.join("data/log/manifests");
+    let manifest = std::fs::read_dir(&manifests)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let bytes = std::fs::read(&manifest).unwrap();
+    std::fs::remove_file(&manifest).unwrap();
+    let list = bag.join("manifest-sha256.txt");
+    let whole = std::fs::read_to_string(&list).unwrap();
+    let thinned: String = whole
+        .split_inclusive('\n')
+        .filter(|line| !line.contains("log/manifests/"))
+        .collect();
+    std::fs::write(&list, thinned).unwrap();
+    assert_eq!(ours().status.code(), Some(6));
+    std::fs::write(&list, whole).unwrap();
+    std::fs::write(&manifest, bytes).unwrap();
+    assert!(ours().status.success(), "all is as it was");
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where a tool lies is no setting of the product"
+)]
+fn python() -> String {
+    std::env::var("QUITTANCE_PYTHON")
+        .unwrap_or_else(|_| panic!("QUITTANCE_PYTHON is not set: {ADVICE}"))
+}
+
+const ADVICE: &str = "tests/run installs Python's bagit: run the tests with it, or put a Python that has it into QUITTANCE_PYTHON";
 
 /// Damages a clean log in every way, one after the other.
 fn damage_is_told(log: &Path, policy: &Path, tile: &Path) {

@@ -15,3 +15,4 @@ mod law;
 mod local;
 mod many;
 mod rewrite;
+mod witness;

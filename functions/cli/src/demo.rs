@@ -5,7 +5,7 @@
 
 mod api;
 mod ask;
-mod leave;
+pub(crate) mod leave;
 mod tell;
 
 use std::collections::BTreeMap;
@@ -15,6 +15,7 @@ use std::sync::Arc;
 use futures::future::try_join_all;
 use quittance_aws::clock::SystemClock;
 use quittance_aws::telemetry::{self, Format};
+use quittance_core::audit::Period;
 use quittance_core::digest::Digest;
 use quittance_core::id::LeafId;
 use quittance_core::receipt::{Day, Policy, verify};
@@ -26,9 +27,10 @@ use self::api::Api;
 use self::ask::{Ask, Asked};
 use crate::args::DemoArgs;
 use crate::company::{self, Company};
+use crate::evidence::Files;
 use crate::printing::{Failure, data};
 use crate::shop::{self, Customer};
-use crate::support;
+use crate::{evidence, support};
 
 /// `dsr demo`.
 pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
@@ -56,11 +58,12 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
     ask::download_one(&company, &api, &asked).await?;
     let after = shop::digests(company.adapters.clients()).await?;
     check_others(&before, &after, &asked)?;
-    let account = account(&company).await?;
-    let log = leave::log_files(&company, &account).await?;
+    account(&company).await?;
+    let log = evidence::log_files(&company.adapters).await?;
     leave::check_log(&log, &policy.1)?;
     if let Some(out) = &args.out {
         leave::write(out, &company, &receipts, &policy.0, &log)?;
+        evidence::pack_into(&out.join("bag"), &company.adapters, Period::default()).await?;
         tell::left(out);
     }
     company.stop().await;
@@ -74,20 +77,17 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
 }
 
 /// Makes the manifest of this day, which the receipts function makes when the day is over.
-async fn account(company: &Company) -> Result<String, Failure> {
+async fn account(company: &Company) -> Result<(), Failure> {
     let sequencer = quittance_receipts::wire(&company.adapters).await?;
     let clock = company.adapters.clock();
     let (today, by) = (Day::of(clock.now()), company::handler());
     sequencer.account_of(today, &*clock, &by).await?;
     sequencer.run_through(&*clock, jiff::Timestamp::MAX).await?;
-    Ok(paths::manifest(today))
+    Ok(())
 }
 
-/// A receipt file by its name.
-pub(crate) type Receipts = BTreeMap<String, Vec<u8>>;
-
 /// Reads the receipts of all requests: acceptance and outcome.
-async fn receipts(company: &Company, asked: &[Asked]) -> Result<Receipts, Failure> {
+async fn receipts(company: &Company, asked: &[Asked]) -> Result<Files, Failure> {
     let evidence = company.adapters.evidence()?;
     let ids = asked.iter().map(|asked| asked.id);
     let leaves = ids.flat_map(|id| [LeafId::Acceptance(id), LeafId::Outcome(id)]);
@@ -103,7 +103,7 @@ async fn receipts(company: &Company, asked: &[Asked]) -> Result<Receipts, Failur
     Ok(try_join_all(read).await?.into_iter().collect())
 }
 
-fn check_receipts(receipts: &Receipts, policy: &(String, Policy)) -> Result<usize, Failure> {
+fn check_receipts(receipts: &Files, policy: &(String, Policy)) -> Result<usize, Failure> {
     for (name, file) in receipts {
         let report = verify(file, &policy.1);
         if let Some(failed) = report.failed() {
@@ -117,7 +117,7 @@ fn check_receipts(receipts: &Receipts, policy: &(String, Policy)) -> Result<usiz
 }
 
 /// Changes one digit of one receipt, and shows that it is refused.
-fn show_refusal(receipts: &Receipts, policy: &Policy) -> Result<(), Failure> {
+fn show_refusal(receipts: &Files, policy: &Policy) -> Result<(), Failure> {
     let Some((name, file)) = receipts
         .iter()
         .find(|(name, _)| !name.contains("acceptance"))

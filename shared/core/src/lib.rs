@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod audit;
+pub mod bag;
 pub mod calendar;
 pub mod data_map;
 pub mod digest;

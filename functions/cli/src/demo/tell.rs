@@ -9,9 +9,9 @@ use quittance_core::receipt::CheckLine;
 use quittance_core::task::{Task, TaskStage};
 use quittance_engine::reading;
 
-use super::Receipts;
 use super::ask::{Ask, Asked};
 use crate::company::Company;
+use crate::evidence::Files;
 use crate::printing::{Failure, data};
 
 pub(super) fn opening() {
@@ -134,7 +134,7 @@ fn told(task: &Task) -> String {
     }
 }
 
-pub(super) fn verified(receipts: &Receipts) {
+pub(super) fn verified(receipts: &Files) {
     data("");
     data(&format!(
         "4. {} receipts, each verified offline in ten checks:",
@@ -188,7 +188,7 @@ pub(super) fn left(out: &Path) {
     let out = out.display();
     data("");
     data(&format!(
-        "Left in {out}: receipts/, policy, log.vkey, signer.pem, log/. Try:"
+        "Left in {out}: receipts/, policy, log.vkey, signer.pem, log/, bag/ for an auditor. Try:"
     ));
     data(&format!(
         "   dsr verify {out}/receipts/DSR-....receipt.json --policy {out}/policy"
@@ -196,6 +196,9 @@ pub(super) fn left(out: &Path) {
     data(&format!("   dsr fsck {out}/log --policy {out}/policy"));
     data(&format!(
         "   dsr audit {out}/log --policy {out}/policy --receipts {out}/receipts"
+    ));
+    data(&format!(
+        "   python3 {out}/bag/data/verify.py {out}/bag {out}/policy"
     ));
 }
 

@@ -16,14 +16,14 @@ use crate::args::AuditArgs;
 use crate::printing::{Failure, data, json, partly, verification_failed};
 
 #[derive(Serialize)]
-struct Told {
+pub(crate) struct Told {
     log: String,
     entries: u64,
     receipts: u64,
     /// What is wrong with the log's own files.
     problems: BTreeMap<String, String>,
     #[serde(flatten)]
-    audit: Audit,
+    pub(crate) audit: Audit,
 }
 
 /// `dsr audit`.
@@ -45,14 +45,20 @@ pub(crate) fn audit(args: &AuditArgs) -> Result<ExitCode, Failure> {
     } else {
         tell(&told);
     }
-    Ok(match (told.audit.ok, told.audit.on_time) {
+    Ok(code(&told.audit))
+}
+
+/// The exit code that says what an audit came to.
+pub(crate) fn code(audit: &Audit) -> ExitCode {
+    match (audit.ok, audit.on_time) {
         (false, _) => verification_failed(),
         (true, false) => partly(),
         (true, true) => ExitCode::SUCCESS,
-    })
+    }
 }
 
-fn judge(
+/// Judges a rebuilt log, its manifests, and receipts beside it.
+pub(crate) fn judge(
     rebuilt: Rebuilt,
     receipts: &BTreeMap<String, Vec<u8>>,
     policy: &Policy,
@@ -84,7 +90,7 @@ fn judge(
 }
 
 /// Reads every receipt of a directory.
-fn read_receipts(dir: &Path) -> Result<BTreeMap<String, Vec<u8>>, Failure> {
+pub(crate) fn read_receipts(dir: &Path) -> Result<BTreeMap<String, Vec<u8>>, Failure> {
     let mut receipts = BTreeMap::new();
     let entries = std::fs::read_dir(dir).map_err(|error| super::unreadable(dir, &error))?;
     for entry in entries {
@@ -99,7 +105,7 @@ fn read_receipts(dir: &Path) -> Result<BTreeMap<String, Vec<u8>>, Failure> {
     Ok(receipts)
 }
 
-fn tell(told: &Told) {
+pub(crate) fn tell(told: &Told) {
     let audit = &told.audit;
     for (path, explanation) in &told.problems {
         data(&format!("FAILED   log {path}: {explanation}"));

@@ -145,7 +145,12 @@ pub(crate) fn load(dir: &Path, path: &str, longest: usize) -> Result<Option<Vec<
 
 /// Lists every file below a directory, by its path from the top. Links are not followed: they are read
 /// as the files that they stand for.
-fn list(dir: &Path, below: &str, files: &mut BTreeSet<String>, problems: &mut Vec<Problem>) {
+pub(crate) fn list(
+    dir: &Path,
+    below: &str,
+    files: &mut BTreeSet<String>,
+    problems: &mut Vec<Problem>,
+) {
     let unreadable = |path: &str, error: &std::io::Error| Problem {
         path: path.to_owned(),
         kind: ProblemKind::Unreadable,

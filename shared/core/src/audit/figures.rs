@@ -22,7 +22,8 @@ pub struct Period {
 }
 
 impl Period {
-    fn holds(self, at: Minute) -> bool {
+    /// Whether a time falls into it.
+    pub fn holds(self, at: Minute) -> bool {
         let day = Day::of(at.start());
         self.from.is_none_or(|from| from <= day) && self.to.is_none_or(|to| day <= to)
     }

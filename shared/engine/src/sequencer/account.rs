@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Bundle, Placed, Sequencer, paths};
 use crate::ledger::{Item, Key, Leaf, OutboxRow, Sequenced, Stored, Write};
-use crate::ports::Clock;
+use crate::ports::{Clock, Evidence};
 use crate::reading;
 use crate::statement::{Handler as Software, named};
 
@@ -82,7 +82,7 @@ impl Sequencer {
             return Ok(Accounted::Nothing);
         }
         // The log's first entry is an acceptance: no day before it has anything to account for.
-        let Some(first) = self.said(0).await? else {
+        let Some(first) = said(&*self.evidence, 0).await? else {
             return Ok(Accounted::Nothing);
         };
         let Some(birth) = birth(&first) else {
@@ -219,7 +219,7 @@ impl Sequencer {
         let mut entries = Vec::new();
         let mut found = None;
         let mut at = size;
-        while let Some(said) = self.said(at).await? {
+        while let Some(said) = said(&*self.evidence, at).await? {
             if found.is_some() && entries.len() + said.entries.len() > MOST_ENTRIES {
                 // The next day's manifest goes on from here.
                 break;
@@ -233,20 +233,6 @@ impl Sequencer {
             found = Some((checkpoint, said.controller));
         }
         Ok(found.map(|(checkpoint, controller)| (checkpoint, controller, entries)))
-    }
-
-    async fn said(&self, size: u64) -> Result<Option<Said>, Fault> {
-        let Some(bytes) = self.evidence.read(&paths::said(size)).await? else {
-            return Ok(None);
-        };
-        let damaged = || Fault::reject("log: what a batch says is damaged");
-        let said: Said = serde_json::from_slice(&bytes).map_err(|_| damaged())?;
-        let added = u64::try_from(said.entries.len()).ok();
-        if said.version == VERSION && said.size.checked_sub(size) == added && added > Some(0) {
-            Ok(Some(said))
-        } else {
-            Err(damaged())
-        }
     }
 
     /// When answers are due to what is open, as the ledger says now.
@@ -335,6 +321,34 @@ impl Sequencer {
                 "log: halted: {id}: its envelope is gone or damaged"
             ))
         })
+    }
+}
+
+/// Reads what every entry of the log says, in order.
+///
+/// # Errors
+/// What evidence reports; `Fault::Reject` when some of it is damaged.
+pub async fn everything_said(evidence: &dyn Evidence) -> Result<Vec<Entry>, Fault> {
+    let (mut entries, mut at) = (Vec::new(), 0);
+    while let Some(said) = said(evidence, at).await? {
+        at = said.size;
+        entries.extend(said.entries);
+    }
+    Ok(entries)
+}
+
+/// Reads what the batch says that began at a size.
+async fn said(evidence: &dyn Evidence, size: u64) -> Result<Option<Said>, Fault> {
+    let Some(bytes) = evidence.read(&paths::said(size)).await? else {
+        return Ok(None);
+    };
+    let damaged = || Fault::reject("log: what a batch says is damaged");
+    let said: Said = serde_json::from_slice(&bytes).map_err(|_| damaged())?;
+    let added = u64::try_from(said.entries.len()).ok();
+    if said.version == VERSION && said.size.checked_sub(size) == added && added > Some(0) {
+        Ok(Some(said))
+    } else {
+        Err(damaged())
     }
 }
 
