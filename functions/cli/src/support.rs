@@ -225,7 +225,12 @@ fn done<T>(result: Result<T, DeskError>) -> Result<T, Failure> {
             | DeskError::NotPaused
             | DeskError::PastDue(_)
             | DeskError::Unverified(_)
-            | DeskError::ClockMoved(_)),
+            | DeskError::ClockMoved(_)
+            | DeskError::Ended(_)
+            | DeskError::Settled(_)
+            | DeskError::NotAttestable(..)
+            | DeskError::EmptyStatement
+            | DeskError::OtherStatement(_)),
         ) => Err(Failure::conflict(error.to_string())),
     }
 }

@@ -30,13 +30,17 @@ pub fn wire(adapters: &Adapters) -> Result<Ticker, StartError> {
     })
 }
 
-/// Makes one round, and looks for papers that nobody owns.
+/// Makes one round, and once a day looks for papers that nobody owns.
 ///
 /// # Errors
 /// When nothing could be done at all; the next round begins anew.
 pub async fn handle(ticker: &Ticker) -> Result<(), Fault> {
     let round = ticker.tick().await?;
-    let orphans = ticker.sweep_orphans().await?;
+    let orphans = if ticker.is_time_to_sweep() {
+        ticker.sweep_orphans().await?
+    } else {
+        0
+    };
     for (event, count) in [
         ("announced", round.announced),
         ("forgotten", round.forgotten),

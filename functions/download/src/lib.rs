@@ -5,14 +5,14 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http::{StatusCode, header};
 use quittance_aws::adapters::{Adapters, Need, StartError};
 use quittance_engine::download::Download;
 use quittance_engine::intake::IntakeError;
-use quittance_web::{Json, Problem, harden};
+use quittance_web::{Json, Path, Problem, harden};
 use serde::Deserialize;
 
 /// What this function needs to be told.
@@ -51,7 +51,7 @@ struct Code {
 
 async fn export(
     State(download): State<Arc<Download>>,
-    Path(reference): Path<String>,
+    Path(reference): Path,
     Json(Code { code }): Json<Code>,
 ) -> Response {
     match download.export(&reference, &code).await {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::StatusCode;
@@ -16,7 +16,7 @@ use quittance_core::fault::Fault;
 use quittance_core::request::Right;
 use quittance_engine::intake::{Intake, IntakeError, Submission};
 use quittance_engine::statement::Handler;
-use quittance_web::{Bearer, FieldProblem, Json, Problem, harden};
+use quittance_web::{Bearer, FieldProblem, Json, Path, Problem, harden};
 use serde::Deserialize;
 
 /// What this function needs to be told.
@@ -94,7 +94,7 @@ async fn submit(State(intake): Door, Json(form): Json<Submission>) -> Response {
 
 async fn confirm(
     State(intake): Door,
-    Path(reference): Path<String>,
+    Path(reference): Path,
     Json(Code { code }): Json<Code>,
 ) -> Response {
     answer(intake.confirm(&reference, &code).await)
@@ -102,7 +102,7 @@ async fn confirm(
 
 async fn send_code(
     State(intake): Door,
-    Path(reference): Path<String>,
+    Path(reference): Path,
     Json(Address { email }): Json<Address>,
 ) -> Response {
     match intake.send_code(&reference, &email).await {
@@ -111,19 +111,11 @@ async fn send_code(
     }
 }
 
-async fn status(
-    State(intake): Door,
-    Path(reference): Path<String>,
-    Bearer(secret): Bearer,
-) -> Response {
+async fn status(State(intake): Door, Path(reference): Path, Bearer(secret): Bearer) -> Response {
     answer(intake.status(&reference, &secret).await)
 }
 
-async fn revoke(
-    State(intake): Door,
-    Path(reference): Path<String>,
-    Bearer(secret): Bearer,
-) -> Response {
+async fn revoke(State(intake): Door, Path(reference): Path, Bearer(secret): Bearer) -> Response {
     answer(intake.revoke(&reference, &secret).await)
 }
 

@@ -8,7 +8,7 @@ mod clock;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use quittance_core::fault::Fault;
+use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::id::{RequestId, StoreId};
 use quittance_core::message::Message;
 use quittance_core::plan;
@@ -18,7 +18,7 @@ use quittance_core::task::{Amendment, Task};
 
 pub use self::clock::Unverified;
 use crate::change::Change;
-use crate::ledger::{Item, Version, Write};
+use crate::ledger::{Item, Listing, Version, Write};
 use crate::ports::{Clock, Ledger, Queues, Vault};
 use crate::{reading, vault};
 
@@ -84,6 +84,21 @@ pub enum DeskError {
     /// The clock was moved under the law that applied so far.
     #[error("the clock was extended or paused under {0}: the law can no longer be changed")]
     ClockMoved(String),
+    /// The request ends otherwise already.
+    #[error("this request was {0} already")]
+    Ended(&'static str),
+    /// The task needs no statement any more.
+    #[error("the task of {0} is settled: a statement would change nothing")]
+    Settled(StoreId),
+    /// The task waits for something that no statement replaces.
+    #[error("the task of {0} is blocked by {1}: an attestation does not help; {advice}", advice = .1.advice())]
+    NotAttestable(StoreId, BlockReason),
+    /// There is nothing to sign for.
+    #[error("the statement is empty")]
+    EmptyStatement,
+    /// Somebody attested otherwise before.
+    #[error("another statement for {0} stands already")]
+    OtherStatement(StoreId),
     /// Something of ours failed.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -131,11 +146,16 @@ impl Desk {
             if let Some(at) = change.request.first_effect_at {
                 return Err(DeskError::TooLate(at));
             }
-            if change.request.ending.is_none() {
-                change.request.ending = Some(Ending::Denied(reason));
-                change.note(now, Happening::Denied(reason));
+            match change.request.ending {
+                None => {
+                    change.request.ending = Some(Ending::Denied(reason));
+                    change.note(now, Happening::Denied(reason));
+                    Ok(())
+                }
+                Some(Ending::Denied(given)) if given == reason => Ok(()),
+                Some(Ending::Denied(_)) => Err(DeskError::Ended("denied for another reason")),
+                Some(Ending::Revoked) => Err(DeskError::Ended("withdrawn by the person")),
             }
-            Ok(())
         })
         .await
     }
@@ -174,28 +194,28 @@ impl Desk {
         Err(Fault::retry("desk: a request kept changing").into())
     }
 
-    /// Keeps a person's signed statement for a store outside AWS, and lets its task go on.
+    /// Keeps a person's signed statement for a store outside AWS, and lets its task go on. A task
+    /// that has not come to wait for it yet finds the statement when it does.
     ///
     /// # Errors
-    /// [`DeskError::NoTask`] for a store the request does not have.
+    /// [`DeskError::NoTask`], [`DeskError::Settled`], [`DeskError::NotAttestable`] for tasks that no
+    /// statement helps; [`DeskError::EmptyStatement`]; [`DeskError::OtherStatement`].
     pub async fn attest(
         &self,
         id: RequestId,
         store: &StoreId,
         statement: &[u8],
     ) -> Result<(), DeskError> {
-        let task = reading::task(&*self.ledger, id, store).await?;
-        if task.is_none() {
-            return Err(DeskError::NoTask(store.clone()));
+        if statement.trim_ascii().is_empty() {
+            return Err(DeskError::EmptyStatement);
         }
-        self.vault
-            .keep(id, &vault::attestation(store), statement)
-            .await?;
-        match self.release(id, store).await {
-            // The task has not come to wait for it yet: it finds the statement when it does.
-            Ok(()) | Err(DeskError::NotBlocked(_)) => Ok(()),
-            Err(error) => Err(error),
+        for _ in 0..CONFLICTS {
+            match self.try_attest(id, store, statement).await {
+                Err(DeskError::Fault(Fault::Conflict)) => {}
+                done => return done,
+            }
         }
+        Err(Fault::retry("desk: a request kept changing").into())
     }
 }
 
@@ -254,6 +274,57 @@ impl Desk {
         let request = change.request.clone();
         change.commit(&*self.ledger).await?;
         self.announce(&request).await
+    }
+
+    async fn try_attest(
+        &self,
+        id: RequestId,
+        store: &StoreId,
+        statement: &[u8],
+    ) -> Result<(), DeskError> {
+        let (request, version) = self.load(id).await?;
+        let (mut task, task_version) = reading::task(&*self.ledger, id, store)
+            .await?
+            .ok_or_else(|| DeskError::NoTask(store.clone()))?;
+        let name = vault::attestation(store);
+        if task.stage.is_settled() {
+            // The same statement again, after a lost answer, is no mistake.
+            let stands = self.vault.read(id, &name).await?;
+            return match stands {
+                Some(stands) if stands == statement => Ok(()),
+                Some(_) | None => Err(DeskError::Settled(store.clone())),
+            };
+        }
+        let reason = task.block.as_ref().map(|block| block.reason);
+        if let Some(reason) = reason
+            .filter(|reason| task.stage.is_blocked() && *reason != BlockReason::AwaitingAttestation)
+        {
+            return Err(DeskError::NotAttestable(store.clone(), reason));
+        }
+        if self.vault.keep(id, &name, statement).await? != statement {
+            return Err(DeskError::OtherStatement(store.clone()));
+        }
+        let attested = Happening::Attested(store.to_string());
+        let timeline = reading::everything(&*self.ledger, &Listing::Timeline(id)).await?;
+        let noted = timeline
+            .iter()
+            .any(|stored| matches!(&stored.item, Item::Event(event) if event.what == attested));
+        let now = self.clock.now();
+        let announced = request.clone();
+        let sealed = matches!(request.stage, Stage::Sealing(_) | Stage::Closed(_));
+        let mut change = Change::new(request, version);
+        change.request.wake_at = Some(now);
+        if !noted {
+            change.note(now, attested);
+        }
+        if plan::release(&mut task) {
+            if sealed {
+                task.amendment = Amendment::Owed;
+            }
+            change.also(Write::Replace(Item::Task(task), task_version));
+        }
+        change.commit(&*self.ledger).await?;
+        self.announce(&announced).await
     }
 
     /// A lost announcement is repeated by the clock: the commit before it set `wake_at` to now.

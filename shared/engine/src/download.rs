@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use quittance_core::fault::Fault;
 use quittance_core::request::Happening;
 
 use crate::change::Change;
@@ -33,6 +34,17 @@ impl Download {
     /// # Errors
     /// [`IntakeError::NotFound`] when there is no export; wrong and dead codes as for confirming.
     pub async fn export(&self, reference: &str, code: &str) -> Result<Vec<u8>, IntakeError> {
+        for _ in 0..CONFLICTS {
+            match self.try_export(reference, code).await {
+                // Somebody else was at the request: read again, decide again.
+                Err(IntakeError::Fault(Fault::Conflict)) => {}
+                done => return done,
+            }
+        }
+        Err(Fault::retry("download: a request kept changing").into())
+    }
+
+    async fn try_export(&self, reference: &str, code: &str) -> Result<Vec<u8>, IntakeError> {
         let (request, version) = find_request(&*self.ledger, reference).await?;
         let now = self.clock.now();
         spend_try(&*self.ledger, &self.keys, &request, version, code, now).await?;
@@ -63,3 +75,5 @@ impl Download {
         Ok(zip)
     }
 }
+
+const CONFLICTS: usize = 8;

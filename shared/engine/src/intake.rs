@@ -98,7 +98,7 @@ pub enum IntakeError {
     #[error("your data has been touched since {0}: the request can no longer be withdrawn")]
     TooLate(Timestamp),
     /// It is closed; there is nothing to withdraw.
-    #[error("this request is closed")]
+    #[error("this request is closed, or was refused: there is nothing left to withdraw")]
     Closed,
     /// Something of ours failed.
     #[error(transparent)]
@@ -123,14 +123,10 @@ impl Intake {
             .intake
             .tag("dsr-client-body/v1", &[&form.canonical_body()]);
         for _ in 0..CONFLICTS {
-            if let Some(known) = self.known(token, body).await? {
-                return self.again(known, &form).await;
-            }
-            match self.begin(&form, token, body).await {
-                Ok(request) => return self.opened(request, &form).await,
+            match self.try_submit(&form, token, body).await {
                 // Somebody sent the same form at the same moment: theirs counts.
-                Err(Fault::Conflict) => {}
-                Err(fault) => return Err(fault.into()),
+                Err(IntakeError::Fault(Fault::Conflict)) => {}
+                done => return done,
             }
         }
         Err(Fault::retry("intake: a token kept changing").into())
@@ -144,15 +140,15 @@ impl Intake {
         for _ in 0..CONFLICTS {
             let (request, version) = self.find(reference).await?;
             // The code comes first: without it not even the stage of a request is told.
-            spend_try(
-                &*self.ledger,
-                &self.keys,
-                &request,
-                version,
-                code,
-                self.clock.now(),
-            )
-            .await?;
+            let now = self.clock.now();
+            if is_lapsed(&request, now) {
+                return Err(IntakeError::NotFound);
+            }
+            match spend_try(&*self.ledger, &self.keys, &request, version, code, now).await {
+                Ok(()) => {}
+                Err(IntakeError::Fault(Fault::Conflict)) => continue,
+                Err(error) => return Err(error),
+            }
             if request.stage != Stage::Draft {
                 // A person who presses the button twice gets the same answer twice.
                 return Ok(status(&request));
@@ -203,15 +199,46 @@ impl Intake {
 }
 
 impl Intake {
-    /// Looks a token up; another body under it is refused.
-    async fn known(&self, token: Tag, body: Tag) -> Result<Option<RequestId>, IntakeError> {
-        match self.ledger.load(&Key::Token(token)).await? {
+    async fn try_submit(
+        &self,
+        form: &Form,
+        token: Tag,
+        body: Tag,
+    ) -> Result<Submitted, IntakeError> {
+        match self.known(token, body).await? {
+            Known::Request(id) => self.again(id, form).await,
+            Known::Nothing => {
+                self.opened(self.begin(form, token, body).await?, form)
+                    .await
+            }
+            Known::Stale(old) => {
+                // Tokens never change: the old one goes, and the next look begins anew.
+                let forget = Write::Delete(Key::Token(token), old);
+                self.ledger.commit(&[forget]).await?;
+                Err(Fault::Conflict.into())
+            }
+        }
+    }
+
+    /// Looks a token up; another body under it is refused while its request is there.
+    async fn known(&self, token: Tag, body: Tag) -> Result<Known, IntakeError> {
+        let now = self.clock.now();
+        let (known, version) = match self.ledger.load(&Key::Token(token)).await? {
             Some(Stored {
                 item: Item::Token(known),
-                ..
-            }) if secrets::same(&known.body, &body) => Ok(Some(known.request)),
-            Some(_) => Err(IntakeError::TokenReused),
-            None => Ok(None),
+                version,
+            }) => (known, version),
+            Some(_) => return Err(IntakeError::TokenReused),
+            None => return Ok(Known::Nothing),
+        };
+        let request = reading::request(&*self.ledger, known.request).await?;
+        let gone = request.is_none_or(|(request, _)| is_lapsed(&request, now));
+        if gone || known.expires_at <= now {
+            Ok(Known::Stale(version))
+        } else if secrets::same(&known.body, &body) {
+            Ok(Known::Request(known.request))
+        } else {
+            Err(IntakeError::TokenReused)
         }
     }
 
@@ -307,7 +334,9 @@ impl Intake {
         for _ in 0..CONFLICTS {
             let (request, version) = self.find(reference).await?;
             let own = parse::own_address(&request, address, &self.map, &self.keys);
-            let Some(own) = own.filter(|_| request.purged_at.is_none()) else {
+            let Some(own) = own
+                .filter(|_| request.purged_at.is_none() && !is_lapsed(&request, self.clock.now()))
+            else {
                 return Err(IntakeError::NotFound);
             };
             match self.new_code(request, version, Some(&own)).await {
@@ -419,6 +448,22 @@ impl Intake {
             Err(IntakeError::NotFound)
         }
     }
+}
+
+/// What a client token stands for.
+enum Known {
+    /// It was never seen.
+    Nothing,
+    /// Its time is over, or its request was forgotten.
+    Stale(Version),
+    /// It made this request.
+    Request(RequestId),
+}
+
+/// Whether a draft is too old to be confirmed: the clock may forget it at any moment.
+fn is_lapsed(request: &Request, now: Timestamp) -> bool {
+    let end = request.submitted_at.saturating_add(DRAFT_LIFE);
+    request.stage == Stage::Draft && end.is_ok_and(|end| end <= now)
 }
 
 /// Finds a request by its reference.

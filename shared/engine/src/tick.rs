@@ -118,7 +118,8 @@ impl Ticker {
         let message = Message::Request { id: request.id };
         let mut change = Change::new(request, version);
         let now = self.clock.now();
-        change.request.wake_at = now.saturating_add(AGAIN).ok();
+        let pause = self.pause(&change.request, now).await?;
+        change.request.wake_at = now.saturating_add(pause).ok();
         if nearly_due(&change.request, now) && change.request.partial_at.is_none() {
             // Better a truthful part in time than everything too late.
             change.request.partial_at = Some(now);
@@ -128,8 +129,29 @@ impl Ticker {
         self.queues.send(right, &message, 0).await
     }
 
-    /// Forgets a draft that nobody confirmed. The items go first: a confirmation that comes at the
-    /// same moment wins or finds nothing. Papers that a crash leaves behind are swept.
+    /// How long until the next look: a quarter of the time since anything was noted about the request,
+    /// a minute at least and an hour at most. A closed request that owes no amendment only waits for
+    /// somebody to release a store: once a day is enough.
+    async fn pause(&self, request: &Request, now: Timestamp) -> Result<SignedDuration, Fault> {
+        if matches!(request.stage, Stage::Closed(_)) {
+            let tasks = reading::tasks(&*self.ledger, request.id).await?;
+            if !tasks.iter().any(|(task, _)| owes(task)) {
+                return Ok(A_DAY);
+            }
+        }
+        let last = Key::Event(request.id, request.events);
+        let since = match self.ledger.load(&last).await? {
+            Some(Stored {
+                item: Item::Event(event),
+                ..
+            }) => event.at,
+            Some(_) | None => request.accepted_at.unwrap_or(request.submitted_at),
+        };
+        Ok((now.duration_since(since) / 4).clamp(AGAIN, AT_MOST))
+    }
+
+    /// Forgets a draft that nobody confirmed: the item first, guarded by its version, or a draft that
+    /// is confirmed at this moment would lose its papers. A crash in between leaves an orphan.
     async fn forget(&self, request: &Request, version: Version) -> Result<(), Fault> {
         let mut writes = vec![Write::Delete(Key::Request(request.id), version)];
         let key = Key::Reference(request.id.reference());
@@ -140,22 +162,25 @@ impl Ticker {
         self.shredder.shred(request.id).await
     }
 
-    /// A partly closed request keeps its papers while a blocked store may still be released.
+    /// A partly closed request keeps its papers while a blocked store may still be released, or an
+    /// amendment is owed; but not for ever.
     async fn may_shred(&self, request: &Request) -> Result<bool, Fault> {
         let now = self.clock.now();
-        let kept = crate::worker::KEEP_AFTER_CLOSE;
-        let due = request
-            .closed_at
-            .and_then(|at| at.saturating_add(kept).ok());
-        if due.is_none_or(|due| due > now) {
+        let is_past = |kept| {
+            let closed_at = request.closed_at;
+            let due = closed_at.and_then(|at: Timestamp| at.saturating_add(kept).ok());
+            due.is_some_and(|due| due <= now)
+        };
+        if !is_past(crate::worker::KEEP_AFTER_CLOSE) {
             return Ok(false);
         }
+        if request.ending.is_some() || is_past(KEEP_AT_MOST) {
+            return Ok(true);
+        }
         let tasks = reading::tasks(&*self.ledger, request.id).await?;
-        let told = |task: &Task| {
-            task.stage.is_settled()
-                && matches!(task.amendment, Amendment::NotNeeded | Amendment::Made)
-        };
-        Ok(request.ending.is_some() || tasks.iter().all(|(task, _)| told(task)))
+        Ok(tasks
+            .iter()
+            .all(|(task, _)| task.stage.is_settled() && !owes(task)))
     }
 
     /// Destroys everything personal about a request, then says so.
@@ -167,6 +192,13 @@ impl Ticker {
         change.request.challenge = None;
         change.commit(&*self.ledger).await?;
         Ok(())
+    }
+
+    /// Whether it is the time of the day to look for orphans: ten minutes, so that every schedule of
+    /// ten minutes or less meets it. A day that is left out is made good by the next.
+    pub fn is_time_to_sweep(&self) -> bool {
+        let minute = self.clock.now().as_second().div_euclid(60);
+        SWEEP_MINUTES.contains(&minute.rem_euclid(24 * 60))
     }
 
     /// Shreds papers whose request was never committed: intake died in between. Once a day is often
@@ -199,6 +231,10 @@ impl Ticker {
     }
 }
 
+fn owes(task: &Task) -> bool {
+    matches!(task.amendment, Amendment::Owed | Amendment::Cleared)
+}
+
 /// Whether the clock should let a request end without its blocked stores.
 fn nearly_due(request: &Request, now: Timestamp) -> bool {
     let due = request.extended_to.or(request.due_at);
@@ -214,4 +250,10 @@ fn nearly_due(request: &Request, now: Timestamp) -> bool {
 /// How long before the due date blocked stores are given up on.
 const BEFORE_DUE: SignedDuration = SignedDuration::from_hours(48);
 const AGAIN: SignedDuration = SignedDuration::from_secs(60);
+const AT_MOST: SignedDuration = SignedDuration::from_hours(1);
+const A_DAY: SignedDuration = SignedDuration::from_hours(24);
+/// Two years after closing, papers are destroyed whatever is still blocked.
+const KEEP_AT_MOST: SignedDuration = SignedDuration::from_hours(24 * 730);
+/// From ten past three at night, UTC.
+const SWEEP_MINUTES: std::ops::Range<i64> = 190..200;
 const ORPHANS_AT_ONCE: usize = 100;

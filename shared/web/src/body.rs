@@ -109,8 +109,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Bearer {
             .headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.strip_prefix("Bearer "))
-            .map(|secret| Self(secret.trim().to_owned()))
+            .and_then(|value| value.trim().split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, secret)| Self(secret.trim().to_owned()))
             .ok_or_else(|| {
                 Problem::new(
                     StatusCode::UNAUTHORIZED,
@@ -118,6 +119,25 @@ impl<S: Send + Sync> FromRequestParts<S> for Bearer {
                     "Send the status token in the header Authorization: Bearer.",
                 )
             })
+    }
+}
+
+/// The one variable part of a path, decoded.
+#[derive(Clone, Debug)]
+pub struct Path(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Path {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match axum::extract::Path::<String>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(text)) => Ok(Self(text)),
+            Err(_) => Err(Problem::new(
+                StatusCode::BAD_REQUEST,
+                "bad-path",
+                "The address is not UTF-8 when its %-escapes are decoded.",
+            )),
+        }
     }
 }
 

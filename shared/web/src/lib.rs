@@ -11,7 +11,7 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, StatusCode};
 
-pub use self::body::{Bearer, Json};
+pub use self::body::{Bearer, Json, Path};
 pub use self::problem::{FieldProblem, Problem};
 
 /// Puts a router behind the common rules: body limit, problems for unknown paths, headers.

@@ -10,7 +10,8 @@ use quittance_core::id::RequestId;
 use quittance_core::regime::{NoRegime, Regime};
 use quittance_core::request::{Request, Right, Stage};
 use quittance_core::subject::{IdentifierKind, Identifiers, Normalise, commitment, subject_tag};
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::DRAFT_LIFE;
 use crate::keys::TagKeys;
@@ -24,7 +25,7 @@ pub struct Submission {
     /// `access`, `deletion` or `opt_out`.
     pub right: String,
     /// Identifiers by kind, as typed.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "each_once")]
     pub identifiers: BTreeMap<String, String>,
     /// A random token the form carries: the same token makes one request.
     #[serde(default)]
@@ -43,6 +44,31 @@ impl std::fmt::Debug for Submission {
             .field("right", &self.right)
             .finish_non_exhaustive()
     }
+}
+
+/// Reads a map whose keys must differ: of two values under one name, nobody knows which was meant.
+fn each_once<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
+    struct EachOnce;
+
+    impl<'de> Visitor<'de> for EachOnce {
+        type Value = BTreeMap<String, String>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("identifiers by kind, each kind once")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut found = BTreeMap::new();
+            while let Some((kind, value)) = map.next_entry()? {
+                if found.insert(kind, value).is_some() {
+                    return Err(A::Error::custom("an identifier stands twice"));
+                }
+            }
+            Ok(found)
+        }
+    }
+
+    from.deserialize_map(EachOnce)
 }
 
 /// One field to correct. Never repeats what was typed.
