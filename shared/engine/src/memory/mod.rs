@@ -13,6 +13,7 @@ pub mod queues;
 pub mod signer;
 pub mod stores;
 pub mod vault;
+pub mod witnesses;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -194,7 +194,7 @@ impl Sequencer {
         Ok(None)
     }
 
-    async fn leaf_of(&self, day: Day) -> Result<Option<Leaf>, Fault> {
+    pub(super) async fn leaf_of(&self, day: Day) -> Result<Option<Leaf>, Fault> {
         match self.ledger.load(&Key::Leaf(LeafId::Manifest(day))).await? {
             Some(Stored {
                 item: Item::Leaf(leaf),
@@ -204,7 +204,7 @@ impl Sequencer {
         }
     }
 
-    async fn book(&self, statement: &Digest) -> Result<Book, Fault> {
+    pub(super) async fn book(&self, statement: &Digest) -> Result<Book, Fault> {
         let bytes = self.evidence.read(&paths::book(statement)).await?;
         bytes
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
@@ -338,7 +338,7 @@ pub async fn everything_said(evidence: &dyn Evidence) -> Result<Vec<Entry>, Faul
 }
 
 /// Reads what the batch says that began at a size.
-async fn said(evidence: &dyn Evidence, size: u64) -> Result<Option<Said>, Fault> {
+pub(super) async fn said(evidence: &dyn Evidence, size: u64) -> Result<Option<Said>, Fault> {
     let Some(bytes) = evidence.read(&paths::said(size)).await? else {
         return Ok(None);
     };
@@ -361,7 +361,7 @@ fn controller(statement: &Statement) -> Controller {
     .clone()
 }
 
-fn birth(first: &Said) -> Option<Day> {
+pub(super) fn birth(first: &Said) -> Option<Day> {
     match first.entries.first()?.says {
         Fact::Acceptance { accepted_at, .. } => Some(Day::of(accepted_at.start())),
         Fact::Outcome { .. } | Fact::Amendment { .. } | Fact::Manifest => None,

@@ -10,6 +10,7 @@ pub mod account;
 mod apply;
 mod batch;
 mod bundle;
+pub mod cosign;
 mod keys;
 pub mod paths;
 
@@ -397,7 +398,10 @@ impl Sequencer {
 /// # Errors
 /// What the evidence reports.
 pub async fn receipt_of(evidence: &dyn Evidence, leaf: &LeafId) -> Result<Option<Vec<u8>>, Fault> {
-    evidence.read(&paths::receipt(leaf)).await
+    match evidence.read(&paths::witnessed(leaf)).await? {
+        Some(file) => Ok(Some(file)),
+        None => evidence.read(&paths::receipt(leaf)).await,
+    }
 }
 
 const fn digest(hash: Hash) -> Digest {

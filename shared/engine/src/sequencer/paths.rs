@@ -24,6 +24,11 @@ pub fn receipt(leaf: &LeafId) -> String {
     format!("{RECEIPTS}{}", leaf.file_name())
 }
 
+/// Returns the place of a receipt with the cosignatures of all witnesses; the one without stays.
+pub fn witnessed(leaf: &LeafId) -> String {
+    format!("{WITNESSED}{}", leaf.file_name())
+}
+
 /// Returns the place, in evidence, of what the batch says that began at this size.
 pub fn said(old_size: u64) -> String {
     format!("said/{old_size}{JSON}")
@@ -53,6 +58,8 @@ pub fn checkpoint_of(size: u64) -> String {
 pub const CHECKPOINT: &str = "checkpoint";
 /// Where the receipts of manifests lie among the log's files.
 pub const MANIFESTS: &str = "manifests/";
+/// Where receipts with cosignatures lie.
+pub const WITNESSED: &str = "witnessed/";
 /// Where receipts lie.
 pub const RECEIPTS: &str = "receipts/";
 

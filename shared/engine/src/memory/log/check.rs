@@ -351,10 +351,12 @@ impl Facts {
         let by_path: BTreeMap<String, &Leaf> = self
             .leaves
             .iter()
-            .map(|leaf| (paths::receipt(&leaf.id), leaf))
+            .flat_map(|leaf| {
+                [paths::receipt(&leaf.id), paths::witnessed(&leaf.id)].map(|path| (path, leaf))
+            })
             .collect();
         for (path, bytes) in &self.evidence {
-            if !path.starts_with(paths::RECEIPTS) {
+            if !path.starts_with(paths::RECEIPTS) && !path.starts_with(paths::WITNESSED) {
                 continue;
             }
             let Some(place) = verified(bytes, &self.policy, &self.signer) else {

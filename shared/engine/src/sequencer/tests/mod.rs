@@ -2,6 +2,7 @@
 
 mod account;
 mod checker;
+mod cosign;
 mod crashes;
 mod faults;
 mod halts;
