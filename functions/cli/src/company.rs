@@ -28,6 +28,7 @@ use tokio::task::JoinSet;
 use crate::args::LocalArgs;
 use crate::printing::{Failure, data, talk};
 use crate::shop;
+use crate::witness::LocalWitnesses;
 
 /// The log's name.
 pub(crate) const ORIGIN: &str = "chinook.test/dsr-log";
@@ -38,6 +39,7 @@ pub(crate) struct Company {
     pub(crate) adapters: Adapters,
     pub(crate) map: Arc<DataMap>,
     pub(crate) signer: Arc<dyn Signer>,
+    pub(crate) witnesses: Arc<LocalWitnesses>,
     pub(crate) api: SocketAddr,
     pub(crate) dir: PathBuf,
     work: JoinSet<()>,
@@ -77,13 +79,21 @@ impl Company {
             sequencer.create().await?;
         }
         let signer = Arc::clone(&sequencer.signer);
+        let witnesses = Arc::new(witnesses(dir, &*signer)?);
         let running = Running {
             aws_endpoint: aws.endpoint(),
             api: format!("http://{api}"),
         };
         std::fs::write(dir.join(MARKER), serde_json::to_vec_pretty(&running)?)?;
         let mut work = JoinSet::new();
-        dispatch::start(&mut work, &adapters, &map, sequencer, &handler())?;
+        dispatch::start(
+            &mut work,
+            &adapters,
+            &map,
+            sequencer,
+            &handler(),
+            &witnesses,
+        )?;
         let intake = quittance_intake::wire(&adapters, Arc::clone(&map), handler())?;
         let download = quittance_download::wire(&adapters)?;
         let routes = quittance_intake::routes(intake).merge(quittance_download::routes(download));
@@ -97,6 +107,7 @@ impl Company {
             adapters,
             map,
             signer,
+            witnesses,
             api,
             dir: dir.to_owned(),
             work,
@@ -151,6 +162,12 @@ pub(crate) async fn connect(dir: &Path) -> Result<Adapters, Failure> {
     })?;
     let running: Running = serde_json::from_slice(&text)?;
     adapters(dir, &running.aws_endpoint).await
+}
+
+/// The two witnesses of a `dsr local`. They stand for auditors' own, and prove nothing to strangers: they
+/// are the company's.
+pub(crate) fn witnesses(dir: &Path, signer: &dyn Signer) -> Result<LocalWitnesses, Failure> {
+    LocalWitnesses::open(&dir.join("witnesses"), signer.log_vkey())
 }
 
 /// The data map of the company.

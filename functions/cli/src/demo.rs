@@ -20,8 +20,8 @@ use quittance_core::digest::Digest;
 use quittance_core::id::LeafId;
 use quittance_core::receipt::{Day, Policy, verify};
 use quittance_core::request::Right;
-use quittance_engine::ports::{Clock as _, Evidence as _};
-use quittance_engine::sequencer::paths;
+use quittance_engine::ports::{Clock as _, Witnesses as _};
+use quittance_engine::sequencer::receipt_of;
 
 use self::api::Api;
 use self::ask::{Ask, Asked};
@@ -51,19 +51,26 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
     let asked = ask::all(&company, &api, asks).await?;
 
     tell::results(&company, &asked).await?;
+    account(&company).await?;
     let receipts = receipts(&company, &asked).await?;
-    let policy = support::policy_of(&*company.signer)?;
+    let policy = support::policy_of(&*company.signer, company.witnesses.vkeys())?;
     let verified = check_receipts(&receipts, &policy)?;
     show_refusal(&receipts, &policy.1)?;
     ask::download_one(&company, &api, &asked).await?;
     let after = shop::digests(company.adapters.clients()).await?;
     check_others(&before, &after, &asked)?;
-    account(&company).await?;
     let log = evidence::log_files(&company.adapters).await?;
     leave::check_log(&log, &policy.1)?;
     if let Some(out) = &args.out {
         leave::write(out, &company, &receipts, &policy.0, &log)?;
-        evidence::pack_into(&out.join("bag"), &company.adapters, Period::default()).await?;
+        let witnesses = company.witnesses.vkeys();
+        evidence::pack_into(
+            &out.join("bag"),
+            &company.adapters,
+            witnesses,
+            Period::default(),
+        )
+        .await?;
         tell::left(out);
     }
     company.stop().await;
@@ -76,13 +83,17 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes the manifest of this day, which the receipts function makes when the day is over.
+/// Has the log cosigned, with the manifest of this day in it, which the receipts function makes when the day is over.
 async fn account(company: &Company) -> Result<(), Failure> {
     let sequencer = quittance_receipts::wire(&company.adapters).await?;
     let clock = company.adapters.clock();
     let (today, by) = (Day::of(clock.now()), company::handler());
     sequencer.account_of(today, &*clock, &by).await?;
     sequencer.run_through(&*clock, jiff::Timestamp::MAX).await?;
+    let cosigned = sequencer.cosign(&*company.witnesses, &*clock).await?;
+    let size = cosigned.size;
+    let size = size.ok_or_else(|| Failure::failed(format!("not cosigned: {cosigned:?}")))?;
+    tell::witnessed(size, company.witnesses.vkeys().len());
     Ok(())
 }
 
@@ -94,10 +105,10 @@ async fn receipts(company: &Company, asked: &[Asked]) -> Result<Files, Failure> 
     let read = leaves.map(|leaf| {
         let evidence = &evidence;
         async move {
-            let path = paths::receipt(&leaf);
-            let file = evidence.read(&path).await?;
-            let file = file.ok_or_else(|| Failure::failed(format!("{path} is missing")))?;
-            Ok::<_, Failure>((path.trim_start_matches("receipts/").to_owned(), file))
+            let name = leaf.file_name();
+            let file = receipt_of(evidence, &leaf).await?;
+            let file = file.ok_or_else(|| Failure::failed(format!("{name} is missing")))?;
+            Ok::<_, Failure>((name, file))
         }
     });
     Ok(try_join_all(read).await?.into_iter().collect())

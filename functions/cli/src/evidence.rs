@@ -20,7 +20,7 @@ use quittance_core::receipt::Day;
 use quittance_engine::ports::{Clock as _, Evidence, TileStore};
 use quittance_engine::reading;
 use quittance_engine::sequencer::account::everything_said;
-use quittance_engine::sequencer::paths;
+use quittance_engine::sequencer::{paths, receipt_of};
 use quittance_tlog::{TileKind, TilePath};
 
 use crate::args::{EvidenceArgs, EvidenceCommand, ExportArgs};
@@ -55,7 +55,8 @@ async fn export(args: ExportArgs) -> Result<ExitCode, Failure> {
         from: args.from,
         to: args.to,
     };
-    let told = pack_into(&args.out, &adapters, period).await?;
+    let witnesses = support::witnesses_of(args.dir.as_deref(), &*adapters.signer().await?)?;
+    let told = pack_into(&args.out, &adapters, &witnesses, period).await?;
     audit::tell(&told);
     Ok(audit::code(&told.audit))
 }
@@ -64,12 +65,13 @@ async fn export(args: ExportArgs) -> Result<ExitCode, Failure> {
 pub(crate) async fn pack_into(
     out: &Path,
     adapters: &Adapters,
+    witnesses: &[String],
     period: Period,
 ) -> Result<audit::Told, Failure> {
     let store = adapters.evidence()?;
     let entries = everything_said(&store).await?;
     let wanted = wanted(&entries, period);
-    let (text, policy) = support::policy_of(&*adapters.signer().await?)?;
+    let (text, policy) = support::policy_of(&*adapters.signer().await?, witnesses)?;
     let log = log_files(adapters).await?;
     let receipts = receipts(&store, &entries, &wanted).await?;
     let timeline = timeline(adapters, &wanted).await?;
@@ -125,10 +127,10 @@ async fn receipts(
         .collect();
     for some in leaves.chunks(AT_ONCE) {
         let reads = some.iter().map(|leaf| async move {
-            let path = paths::receipt(leaf);
-            let file = store.read(&path).await?;
-            let missing = || Failure::later(format!("{path} is not stored yet"));
-            Ok::<_, Failure>((leaf.file_name(), file.ok_or_else(missing)?))
+            let (name, file) = (leaf.file_name(), receipt_of(store, leaf).await?);
+            let missing = || Failure::later(format!("{name} is not stored yet"));
+            let file = file.ok_or_else(missing)?;
+            Ok::<_, Failure>((name, file))
         });
         receipts.extend(try_join_all(reads).await?);
     }

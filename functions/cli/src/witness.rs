@@ -32,6 +32,10 @@ use crate::offline::{log, parse_policy};
 use crate::printing::{Failure, data, talk, verification_failed};
 use crate::wait_for;
 
+mod local;
+
+pub(crate) use self::local::LocalWitnesses;
+
 /// A witness and its memory.
 #[derive(Debug)]
 struct Witness {
@@ -176,8 +180,8 @@ impl Witness {
         File::open(&self.state)?.sync_all()
     }
 
-    /// Answers one `add-checkpoint`.
-    fn answer(&self, body: &[u8]) -> Response {
+    /// Answers one `add-checkpoint`: status, body, media type.
+    fn answer(&self, body: &[u8]) -> (u16, String, &'static str) {
         let Some(request) = AddCheckpoint::parse(body) else {
             return refuse(Refusal::Malformed);
         };
@@ -190,7 +194,7 @@ impl Witness {
                 let own = self.signer.verifier();
                 let lines = note.signatures().iter().filter(|line| own.made(line));
                 let lines: Vec<String> = lines.map(|line| format!("{line}\n")).collect();
-                (StatusCode::OK, lines.concat()).into_response()
+                (200, lines.concat(), TEXT)
             }
             Err(No::Refused(refusal)) => {
                 if refusal.is_alarm() {
@@ -202,7 +206,7 @@ impl Witness {
             }
             Err(No::Broken(error)) => {
                 talk(&format!("cannot cosign: {error}"));
-                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+                (500, String::new(), TEXT)
             }
         }
     }
@@ -212,10 +216,9 @@ fn broken(error: impl std::error::Error) -> No {
     No::Broken(std::io::Error::other(error.to_string()))
 }
 
-fn refuse(refusal: Refusal) -> Response {
-    let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);
+fn refuse(refusal: Refusal) -> (u16, String, &'static str) {
     let (body, media_type) = refusal.body();
-    (status, [(CONTENT_TYPE, media_type)], body).into_response()
+    (refusal.status(), body, media_type)
 }
 
 async fn serve(witness: Witness, listen: std::net::SocketAddr) -> Result<ExitCode, Failure> {
@@ -233,9 +236,15 @@ async fn serve(witness: Witness, listen: std::net::SocketAddr) -> Result<ExitCod
 }
 
 async fn add_checkpoint(State(witness): State<Arc<Witness>>, body: Bytes) -> Response {
-    let answered = tokio::task::spawn_blocking(move || witness.answer(&body)).await;
-    answered.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+    match tokio::task::spawn_blocking(move || witness.answer(&body)).await {
+        Ok((status, body, media_type)) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+            (status, [(CONTENT_TYPE, media_type)], body).into_response()
+        }
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }
 
+const TEXT: &str = "text/plain; charset=utf-8";
 /// A note, and 63 hashes of 45 bytes.
 const MAX_BODY_BYTES: usize = MAX_NOTE_BYTES + 4096;

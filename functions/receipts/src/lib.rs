@@ -10,7 +10,7 @@ use quittance_core::fault::Fault;
 use quittance_core::id::LeafId;
 use quittance_core::message::Message;
 use quittance_core::request::Right;
-use quittance_engine::ports::Clock;
+use quittance_engine::ports::{Clock, Witnesses};
 use quittance_engine::sequencer::account::Accounted;
 use quittance_engine::sequencer::{Config, Sequencer};
 use quittance_engine::statement::Handler;
@@ -55,6 +55,7 @@ pub async fn handle(
     message: &Message,
     until: jiff::Timestamp,
     software: &Handler,
+    witnesses: Option<&dyn Witnesses>,
 ) -> Result<(), Fault> {
     match message {
         Message::Statements => {}
@@ -72,5 +73,28 @@ pub async fn handle(
         tracing::info!(event = "accounted", leaf.id = %leaf, "a day's manifest was made");
         sequencer.run_through(clock, until).await?;
     }
+    if let Some(witnesses) = witnesses {
+        ask(sequencer, clock, witnesses).await;
+    }
     Ok(())
+}
+
+/// Asks the witnesses; what comes of it stops nothing, and is asked again at the next message.
+async fn ask(sequencer: &Sequencer, clock: &dyn Clock, witnesses: &dyn Witnesses) {
+    match sequencer.cosign(witnesses, clock).await {
+        Ok(cosigned) => {
+            for (name, status) in &cosigned.alarms {
+                let fault = format!("{name} answered {status}");
+                tracing::error!(
+                    event = "split_view",
+                    fault,
+                    "a witness holds another history"
+                );
+            }
+            for name in &cosigned.away {
+                tracing::warn!(event = "witness_pending", fault = name, "a witness is away");
+            }
+        }
+        Err(fault) => tracing::warn!(fault = %fault, "witnesses were not asked"),
+    }
 }

@@ -10,7 +10,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let clock = &*clock;
     let software = &lambda::handler();
     lambda::serve_queue(|message, until| async move {
-        quittance_receipts::handle(sequencer, clock, &message, until, software).await
+        quittance_receipts::handle(sequencer, clock, &message, until, software, None).await
     })
     .await
 }

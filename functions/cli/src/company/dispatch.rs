@@ -11,13 +11,14 @@ use quittance_core::fault::Fault;
 use quittance_core::message::Message;
 use quittance_core::request::Right;
 use quittance_engine::batch::{Delivery, deliver};
-use quittance_engine::ports::Clock;
+use quittance_engine::ports::{Clock, Witnesses};
 use quittance_engine::sequencer::Sequencer;
 use quittance_engine::statement::Handler;
 use quittance_engine::worker::Worker;
 use tokio::task::JoinSet;
 
 use crate::printing::Failure;
+use crate::witness::LocalWitnesses;
 
 /// Starts a poller for every queue, and the clock.
 pub(super) fn start(
@@ -26,6 +27,7 @@ pub(super) fn start(
     map: &Arc<DataMap>,
     sequencer: Sequencer,
     handler: &Handler,
+    witnesses: &Arc<LocalWitnesses>,
 ) -> Result<(), Failure> {
     for right in Right::ALL {
         let worker = worker(right, adapters, map, handler)?;
@@ -42,13 +44,16 @@ pub(super) fn start(
         }
     }
     let (receiver, clock, software) = (adapters.receiver(), adapters.clock(), handler.clone());
+    let witnesses = Arc::clone(witnesses);
     work.spawn(async move {
         let handle = |message: Message| {
             let (sequencer, clock) = (sequencer.clone(), Arc::clone(&clock));
-            let software = software.clone();
+            let (software, witnesses) = (software.clone(), Arc::clone(&witnesses));
             async move {
                 let until = budget(&*clock);
-                quittance_receipts::handle(&sequencer, &*clock, &message, until, &software).await
+                let asked: Option<&dyn Witnesses> = Some(&*witnesses);
+                quittance_receipts::handle(&sequencer, &*clock, &message, until, &software, asked)
+                    .await
             }
         };
         poll(&receiver, QueueName::Statements, handle).await;

@@ -134,6 +134,14 @@ fn told(task: &Task) -> String {
     }
 }
 
+pub(super) fn witnessed(size: u64, witnesses: usize) {
+    data("");
+    data(&format!(
+        "   The log's {size} entries are cosigned by {witnesses} witnesses, and every receipt says so. (Here they are"
+    ));
+    data("   the company's own; an auditor runs one with `dsr witness`.)");
+}
+
 pub(super) fn verified(receipts: &Files) {
     data("");
     data(&format!(
