@@ -66,7 +66,7 @@ async fn staff_move_the_clock_as_far_as_the_law_lets_them() {
     let (code, talk) = act(&["pause", reference, "--reason", "identity"]);
     assert_eq!(code, Some(5), "the GDPR stops for nobody: {talk}");
     let (code, talk) = act(&["pause", reference, "--reason", "holiday"]);
-    assert_eq!(code, Some(1));
+    assert_eq!(code, Some(2));
     assert!(talk.contains("clarification, identity"), "{talk}");
     assert_eq!(act(&["choose-regime", reference, "atlantis"]).0, Some(3));
     let (code, talk) = act(&["choose-regime", reference, "mx_lfpdppp"]);

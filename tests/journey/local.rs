@@ -23,6 +23,7 @@ pub(crate) fn dsr() -> Command {
 pub(crate) struct Local {
     child: Child,
     pub(crate) dir: PathBuf,
+    pub(crate) log: PathBuf,
     pub(crate) api: String,
     pub(crate) endpoint: String,
     client: Client<HttpConnector, Full<Bytes>>,
@@ -36,16 +37,16 @@ impl Drop for Local {
 }
 
 impl Local {
-    /// Starts the program on a directory; its log goes to `log.txt` there.
+    /// Starts the program on a directory; its state goes to `state` there, its log to `log.txt`.
     pub(crate) fn start(dir: &Path) -> Self {
-        std::fs::create_dir_all(dir).unwrap();
+        let state = dir.join("state");
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(dir.join("log.txt"));
         let mut child = dsr()
             .args(["local", "--port", "0", "--dir"])
-            .arg(dir)
+            .arg(&state)
             .stdout(Stdio::piped())
             .stderr(log.unwrap())
             .spawn()
@@ -69,7 +70,8 @@ impl Local {
             .to_owned();
         Self {
             child,
-            dir: dir.to_owned(),
+            dir: state,
+            log: dir.join("log.txt"),
             api,
             endpoint: said["AWS endpoint"].clone(),
             client: Client::builder(TokioExecutor::new()).build_http(),
@@ -80,6 +82,13 @@ impl Local {
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn terminate(mut self) -> std::process::ExitStatus {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").arg(id).status().unwrap().success());
+        self.child.wait().unwrap()
     }
 
     /// Sends a request and returns status and body; none when the process is gone.

@@ -10,6 +10,7 @@
 
 mod bad_input;
 mod evidence;
+mod home;
 mod kill;
 mod law;
 mod local;

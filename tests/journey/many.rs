@@ -114,7 +114,7 @@ async fn verify_receipts(local: &Local, asked: &[(Asked, &str, Instant)]) {
 
 /// No e-mail, telephone number or name of anybody in logs, ledger, log or evidence.
 async fn search(local: &Local) {
-    let mut texts = vec![std::fs::read_to_string(local.dir.join("log.txt")).unwrap()];
+    let mut texts = vec![std::fs::read_to_string(&local.log).unwrap()];
     for table in ["quittance-ledger", "quittance-keys", "quittance-log-head"] {
         texts.extend(
             local

@@ -61,7 +61,7 @@ pub(crate) struct LocalArgs {
     #[arg(long, value_name = "DIR", default_value = ".quittance")]
     pub(crate) dir: PathBuf,
     /// Port of the request API (the AWS endpoint takes the next one); 0 takes free ones
-    #[arg(long, default_value_t = 8017)]
+    #[arg(long, default_value_t = 8017, value_parser = clap::value_parser!(u16).range(..65_535))]
     pub(crate) port: u16,
     /// Forget the directory's state first
     #[arg(long)]
@@ -324,6 +324,11 @@ pub(crate) enum RequestCommand {
     },
     /// Let the law's clock go on: the person answered
     Resume {
+        /// The request's reference
+        reference: String,
+    },
+    /// Let a blocked request try its next step again
+    Retry {
         /// The request's reference
         reference: String,
     },

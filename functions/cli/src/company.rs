@@ -4,6 +4,7 @@
 //! where it was.
 
 mod dispatch;
+mod home;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -20,11 +21,14 @@ use quittance_core::data_map::DataMap;
 use quittance_core::fault::Fault;
 use quittance_engine::ports::{HeadLock as _, Signer};
 use quittance_engine::statement::Handler;
-use quittance_local::{LocalAws, Options};
-use serde::{Deserialize, Serialize};
+use quittance_local::{LocalAws, Options, StartError};
+use quittance_receipts::Receipts;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
+pub(crate) use self::home::Home;
+use self::home::Running;
 use crate::args::LocalArgs;
 use crate::printing::{Failure, data, talk};
 use crate::shop;
@@ -41,59 +45,51 @@ pub(crate) struct Company {
     pub(crate) signer: Arc<dyn Signer>,
     pub(crate) witnesses: Arc<LocalWitnesses>,
     pub(crate) api: SocketAddr,
-    pub(crate) dir: PathBuf,
+    home: Home,
     work: JoinSet<()>,
-}
-
-/// What a running `dsr local` tells `dsr request` and `dsr task`.
-#[derive(Debug, Serialize, Deserialize)]
-struct Running {
-    aws_endpoint: String,
-    api: String,
 }
 
 impl Company {
     /// Starts everything on a directory. `port` 0 takes free ports.
-    pub(crate) async fn start(dir: &Path, port: u16) -> Result<Self, Failure> {
-        prepare(dir)?;
-        let aws_port = (port != 0).then(|| port.saturating_add(1));
+    pub(crate) async fn start(home: Home, port: u16) -> Result<Self, Failure> {
+        // The doors first: a port that is taken must not cost a start.
+        let aws_port = port.checked_add(1).filter(|_| port != 0);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+            .await
+            .map_err(|error| no_port(port, &error))?;
+        let api = listener.local_addr()?;
         let options = Options {
-            dir: Some(dir.join("aws")),
+            dir: Some(home.aws()),
             port: aws_port,
             ..Options::default()
         };
-        let aws = LocalAws::start(options).await?;
-        let adapters = adapters(dir, &aws.endpoint()).await?;
+        let aws = LocalAws::start(options)
+            .await
+            .map_err(|error| match error {
+                StartError::Port(error) => no_port(aws_port.unwrap_or_default(), &error),
+                other => Failure::from(other),
+            })?;
+        let clients = Clients::local(&aws.endpoint()).await;
+        let settings = provision(&home, &clients).await?;
+        let adapters = Adapters::new(
+            Settings::new(settings.clone())?,
+            clients,
+            Arc::new(SystemClock),
+        );
         let map = Arc::new(DataMap::parse(shop::DATA_MAP)?);
         shop::furnish(adapters.clients()).await?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-            .await
-            .map_err(|error| {
-                Failure::failed(format!(
-                    "cannot listen on port {port}: {error}; choose another --port"
-                ))
-            })?;
-        let api = listener.local_addr()?;
-        let sequencer = quittance_receipts::wire(&adapters).await?;
+        let receipts = quittance_receipts::wire(&adapters, handler()).await?;
         if adapters.head_lock()?.read().await?.is_none() {
-            sequencer.create().await?;
+            receipts.sequencer.create().await?;
         }
-        let signer = Arc::clone(&sequencer.signer);
-        let witnesses = Arc::new(witnesses(dir, &*signer)?);
-        let running = Running {
-            aws_endpoint: aws.endpoint(),
-            api: format!("http://{api}"),
+        let signer = Arc::clone(&receipts.sequencer.signer);
+        let witnesses = Arc::new(witnesses(home.dir(), &*signer)?);
+        let receipts = Receipts {
+            witnesses: Some(witnesses.clone()),
+            ..receipts
         };
-        std::fs::write(dir.join(MARKER), serde_json::to_vec_pretty(&running)?)?;
         let mut work = JoinSet::new();
-        dispatch::start(
-            &mut work,
-            &adapters,
-            &map,
-            sequencer,
-            &handler(),
-            &witnesses,
-        )?;
+        dispatch::start(&mut work, &adapters, &map, receipts, &handler())?;
         let intake = quittance_intake::wire(&adapters, Arc::clone(&map), handler())?;
         let download = quittance_download::wire(&adapters)?;
         let routes = quittance_intake::routes(intake).merge(quittance_download::routes(download));
@@ -102,6 +98,7 @@ impl Company {
                 tracing::error!(fault = %error, "the API ended");
             }
         });
+        home.tell(&format!("http://{api}"), &aws.endpoint(), &settings)?;
         Ok(Self {
             aws,
             adapters,
@@ -109,7 +106,7 @@ impl Company {
             signer,
             witnesses,
             api,
-            dir: dir.to_owned(),
+            home,
             work,
         })
     }
@@ -121,7 +118,7 @@ impl Company {
 
     /// Where mails end up.
     pub(crate) fn mailbox(&self) -> PathBuf {
-        self.dir.join("mailbox")
+        self.home.mailbox()
     }
 
     /// Stops everything.
@@ -133,35 +130,35 @@ impl Company {
 
 /// `dsr local`.
 pub(crate) async fn serve(args: LocalArgs) -> Result<ExitCode, Failure> {
-    if args.reset {
-        reset(&args.dir)?;
-    }
+    let home = Home::open(&args.dir, args.reset)?;
     telemetry::start(Format::Human, tracing::Level::INFO, Arc::new(SystemClock));
-    let company = Company::start(&args.dir, args.port).await?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    let company = Company::start(home, args.port).await?;
     data(&format!("request API   http://{}/v1/requests", company.api));
     data(&format!(
         "AWS endpoint  {}   (S3, DynamoDB, SQS, KMS; any access key, secret \"test\")",
         company.aws_endpoint()
     ));
     data(&format!("mailbox       {}", company.mailbox().display()));
-    data(&format!("state         {}", company.dir.display()));
+    data(&format!("state         {}", company.home.dir().display()));
     talk("For development and tests only. Stop with Ctrl-C; start again to go on.");
-    tokio::signal::ctrl_c().await?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed?,
+        _ = terminated.recv() => {}
+    }
     company.stop().await;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Connects to a running `dsr local`.
+/// Connects to a running `dsr local`, and makes nothing there.
 pub(crate) async fn connect(dir: &Path) -> Result<Adapters, Failure> {
-    let file = dir.join(MARKER);
-    let text = std::fs::read(&file).map_err(|error| {
-        Failure::not_found(format!(
-            "{}: {error}; is `dsr local` running there?",
-            file.display()
-        ))
-    })?;
-    let running: Running = serde_json::from_slice(&text)?;
-    adapters(dir, &running.aws_endpoint).await
+    let running = Running::find(dir)?;
+    let clients = Clients::local(&running.aws_endpoint).await;
+    Ok(Adapters::new(
+        running.settings()?,
+        clients,
+        Arc::new(SystemClock),
+    ))
 }
 
 /// The two witnesses of a `dsr local`. They stand for auditors' own, and prove nothing to strangers: they
@@ -178,53 +175,22 @@ pub(crate) fn handler() -> Handler {
     }
 }
 
-/// Builds the adapters over the embedded endpoint, making what is missing there.
-async fn adapters(dir: &Path, endpoint: &str) -> Result<Adapters, Failure> {
-    let clients = Clients::local(endpoint).await;
-    let file = |name: &str| format!("file:{}", dir.join("keys").join(name).display());
-    let mut settings = provision::all(&clients, &Names::new("quittance")).await?;
+/// Makes what is missing at the embedded endpoint, and returns what everything is called.
+async fn provision(home: &Home, clients: &Clients) -> Result<Vec<(Setting, String)>, Failure> {
+    let mut settings = provision::all(clients, &Names::new("quittance")).await?;
+    settings.extend(home.keys());
     settings.extend([
-        (Setting::VaultKey, file("vault.key")),
-        (Setting::StatementKey, file("statement.pem")),
-        (Setting::LogKey, file("log.key")),
-        (Setting::TagKeys, file("tags.key")),
         (Setting::LogOrigin, ORIGIN.to_owned()),
         (Setting::DataMap, "built-in".to_owned()),
-        (
-            Setting::Mail,
-            format!("dir:{}", dir.join("mailbox").display()),
-        ),
+        (Setting::Mail, format!("dir:{}", home.mailbox().display())),
     ]);
-    Ok(Adapters::new(
-        Settings::new(settings)?,
-        clients,
-        Arc::new(SystemClock),
+    Ok(settings)
+}
+
+fn no_port(port: u16, error: &std::io::Error) -> Failure {
+    Failure::failed(format!(
+        "cannot listen on port {port}: {error}; choose another --port, or 0 for any"
     ))
-}
-
-fn prepare(dir: &Path) -> Result<(), Failure> {
-    for part in ["aws", "keys", "mailbox"] {
-        std::fs::create_dir_all(dir.join(part)).map_err(|error| {
-            Failure::failed(format!("cannot make {}: {error}", dir.join(part).display()))
-        })?;
-    }
-    Ok(())
-}
-
-/// Deletes a directory that `dsr local` made, and no other.
-fn reset(dir: &Path) -> Result<(), Failure> {
-    if !dir.exists() {
-        return Ok(());
-    }
-    let empty = std::fs::read_dir(dir)?.next().is_none();
-    if !empty && !dir.join("keys").is_dir() {
-        return Err(Failure::failed(format!(
-            "{} does not look like a directory of `dsr local`: delete it yourself",
-            dir.display()
-        )));
-    }
-    std::fs::remove_dir_all(dir)?;
-    Ok(())
 }
 
 /// A fault as a failure of the command line.
@@ -237,5 +203,3 @@ impl Failure {
         }
     }
 }
-
-const MARKER: &str = "running.json";

@@ -26,7 +26,7 @@ use quittance_engine::sequencer::receipt_of;
 use self::api::Api;
 use self::ask::{Ask, Asked};
 use crate::args::DemoArgs;
-use crate::company::{self, Company};
+use crate::company::{self, Company, Home};
 use crate::evidence::Files;
 use crate::printing::{Failure, data};
 use crate::shop::{self, Customer};
@@ -35,13 +35,13 @@ use crate::{evidence, support};
 /// `dsr demo`.
 pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
     if let Some(out) = &args.out {
-        leave::refuse_full(out)?;
+        leave::claim(out)?;
     }
     telemetry::start(Format::Human, tracing::Level::ERROR, Arc::new(SystemClock));
     let began = SystemClock.now();
     let state = tempfile::tempdir()?;
     tell::opening();
-    let company = Company::start(state.path(), 0).await?;
+    let company = Company::start(Home::open(state.path(), false)?, 0).await?;
     tell::started(&company);
     let before = shop::digests(company.adapters.clients()).await?;
 
@@ -85,7 +85,8 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
 
 /// Has the log cosigned, with the manifest of this day in it, which the receipts function makes when the day is over.
 async fn account(company: &Company) -> Result<(), Failure> {
-    let sequencer = quittance_receipts::wire(&company.adapters).await?;
+    let receipts = quittance_receipts::wire(&company.adapters, company::handler()).await?;
+    let sequencer = receipts.sequencer;
     let clock = company.adapters.clock();
     let (today, by) = (Day::of(clock.now()), company::handler());
     sequencer.account_of(today, &*clock, &by).await?;

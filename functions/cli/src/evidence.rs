@@ -24,7 +24,7 @@ use quittance_engine::sequencer::{paths, receipt_of};
 use quittance_tlog::{TileKind, TilePath};
 
 use crate::args::{EvidenceArgs, EvidenceCommand, ExportArgs};
-use crate::demo::leave::refuse_full;
+use crate::demo::leave::claim;
 use crate::offline::audit::{self, judge};
 use crate::offline::{log, parse_policy};
 use crate::printing::{Failure, data, json, verification_failed};
@@ -46,7 +46,7 @@ pub(crate) fn evidence(args: EvidenceArgs) -> Result<ExitCode, Failure> {
 }
 
 async fn export(args: ExportArgs) -> Result<ExitCode, Failure> {
-    refuse_full(&args.out)?;
+    claim(&args.out)?;
     let adapters = match &args.dir {
         Some(dir) => company::connect(dir).await?,
         None => Adapters::from_env(&NEEDS, Arc::new(SystemClock)).await?,
@@ -282,7 +282,9 @@ fn write(dir: &Path, files: &Files) -> Result<(), Failure> {
 /// Writes a file, and the directories above it.
 pub(crate) fn put(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
+        std::fs::create_dir_all(folder).map_err(|error| {
+            Failure::failed(format!("cannot make {}: {error}", folder.display()))
+        })?;
     }
     std::fs::write(path, bytes)
         .map_err(|error| Failure::failed(format!("cannot write {}: {error}", path.display())))

@@ -26,9 +26,14 @@ use self::printing::Failure;
 /// Runs the command line.
 pub fn run() -> ExitCode {
     let args = Args::parse();
-    match dispatch(args.command) {
-        Ok(code) => code,
-        Err(failure) => {
+    let done = dispatch(args.command);
+    match (done, printing::lost()) {
+        (Ok(_), Some(failure)) => {
+            printing::talk(&format!("dsr: {failure}"));
+            failure.code()
+        }
+        (Ok(code), None) => code,
+        (Err(failure), _) => {
             printing::talk(&format!("dsr: {failure}"));
             failure.code()
         }

@@ -1,7 +1,9 @@
 //! What people read: data on stdout, talk on stderr, and failures with their exit codes.
 
 use std::fmt;
+use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 /// Why a command did not succeed.
 #[derive(Debug)]
@@ -63,8 +65,18 @@ impl fmt::Display for Failure {
 }
 
 impl<E: std::error::Error> From<E> for Failure {
+    /// Tells the whole chain of causes, each once.
     fn from(error: E) -> Self {
-        Self::failed(error.to_string())
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(source) = cause {
+            let text = source.to_string();
+            if !message.contains(&text) {
+                message = format!("{message}: {text}");
+            }
+            cause = source.source();
+        }
+        Self::failed(message)
     }
 }
 
@@ -78,20 +90,36 @@ pub(crate) fn partly() -> ExitCode {
     ExitCode::from(7)
 }
 
-/// Prints a line of data.
+/// Prints a line of data. What cannot be written is told once, at the end: see [`lost`].
 pub(crate) fn data(line: &str) {
-    put(std::io::stdout().lock(), line);
+    match writeln!(std::io::stdout().lock(), "{line}") {
+        // A reader that went away (`| head`) is no error of ours.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            LOST.get_or_init(|| error.to_string());
+        }
+        Ok(()) | Err(_) => {}
+    }
 }
 
 /// Prints a line of talk.
 pub(crate) fn talk(line: &str) {
-    put(std::io::stderr().lock(), line);
+    drop(writeln!(std::io::stderr().lock(), "{line}"));
 }
 
-fn put(mut out: impl std::io::Write, line: &str) {
-    // A reader that went away (`| head`) is no error of ours.
-    drop(writeln!(out, "{line}"));
+/// Why some of the data could not be written, if so: then the command did not succeed.
+pub(crate) fn lost() -> Option<Failure> {
+    if let Err(error) = std::io::stdout().lock().flush()
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        LOST.get_or_init(|| error.to_string());
+    }
+    let why = LOST.get()?;
+    Some(Failure::failed(format!(
+        "cannot write to standard output: {why}"
+    )))
 }
+
+static LOST: OnceLock<String> = OnceLock::new();
 
 /// Prints a value as JSON.
 pub(crate) fn json(value: &impl serde::Serialize) {

@@ -43,6 +43,8 @@ struct Row {
     paused_at: Option<String>,
     held: bool,
     waiting_for: Option<&'static str>,
+    blocked: Option<&'static str>,
+    advice: Option<&'static str>,
 }
 
 /// A task as support sees it.
@@ -61,37 +63,48 @@ pub(crate) async fn request(args: RequestArgs) -> Result<ExitCode, Failure> {
     let adapters = adapters(&args.at).await?;
     let ledger: Arc<dyn Ledger> = Arc::new(adapters.ledger()?);
     let desk = desk(&adapters, &ledger)?;
-    match args.command {
-        RequestCommand::List { closed } => list(&*ledger, closed, args.at.json).await?,
+    let find = async |reference: &str| find(&*ledger, reference).await;
+    let reference = match args.command {
+        RequestCommand::List { closed } => {
+            list(&*ledger, closed, args.at.json).await?;
+            return Ok(ExitCode::SUCCESS);
+        }
         RequestCommand::Show { reference } => {
             show(&*ledger, &reference, args.at.json).await?;
+            return Ok(ExitCode::SUCCESS);
         }
         RequestCommand::Deny { reference, reason } => {
-            let reason = DenialReason::parse(&reason).ok_or_else(|| {
-                let known = DenialReason::ALL.map(DenialReason::code).join(", ");
-                Failure::failed(format!("--reason must be one of: {known}"))
-            })?;
-            done(desk.deny(find(&*ledger, &reference).await?, reason).await)?;
+            let reason = DenialReason::parse(&reason)
+                .ok_or_else(|| no_reason(&DenialReason::ALL.map(DenialReason::code)))?;
+            done(desk.deny(find(&reference).await?, reason).await)?;
+            reference
         }
         RequestCommand::Hold { reference } => {
-            done(desk.hold(find(&*ledger, &reference).await?).await)?;
+            done(desk.hold(find(&reference).await?).await)?;
+            reference
         }
         RequestCommand::ReleaseHold { reference } => {
-            done(desk.release_hold(find(&*ledger, &reference).await?).await)?;
+            done(desk.release_hold(find(&reference).await?).await)?;
+            reference
         }
         RequestCommand::Extend { reference } => {
-            let notice_by = done(desk.extend(find(&*ledger, &reference).await?).await)?;
+            let notice_by = done(desk.extend(find(&reference).await?).await)?;
             talk(&format!("tell the person, and why, by {notice_by}"));
+            reference
         }
         RequestCommand::Pause { reference, reason } => {
-            let reason = PauseReason::parse(&reason).ok_or_else(|| {
-                let known = PauseReason::ALL.map(PauseReason::code).join(", ");
-                Failure::failed(format!("--reason must be one of: {known}"))
-            })?;
-            done(desk.pause(find(&*ledger, &reference).await?, reason).await)?;
+            let reason = PauseReason::parse(&reason)
+                .ok_or_else(|| no_reason(&PauseReason::ALL.map(PauseReason::code)))?;
+            done(desk.pause(find(&reference).await?, reason).await)?;
+            reference
         }
         RequestCommand::Resume { reference } => {
-            done(desk.resume(find(&*ledger, &reference).await?).await)?;
+            done(desk.resume(find(&reference).await?).await)?;
+            reference
+        }
+        RequestCommand::Retry { reference } => {
+            done(desk.retry(find(&reference).await?).await)?;
+            reference
         }
         RequestCommand::ChooseRegime {
             reference,
@@ -103,14 +116,24 @@ pub(crate) async fn request(args: RequestArgs) -> Result<ExitCode, Failure> {
             } else {
                 Unverified::Refused
             };
-            let id = find(&*ledger, &reference).await?;
+            let id = find(&reference).await?;
             done(desk.choose_regime(id, &law, unverified).await)?;
+            reference
         }
         RequestCommand::AllowPartial { reference } => {
-            done(desk.allow_partial(find(&*ledger, &reference).await?).await)?;
+            done(desk.allow_partial(find(&reference).await?).await)?;
+            reference
         }
+    };
+    if args.at.json {
+        // What it came to: the request as it stands now.
+        show(&*ledger, &reference, true).await?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn no_reason(known: &[&str]) -> Failure {
+    Failure::usage(format!("--reason must be one of: {}", known.join(", ")))
 }
 
 /// `dsr task`.
@@ -118,14 +141,13 @@ pub(crate) async fn task(args: TaskArgs) -> Result<ExitCode, Failure> {
     let adapters = adapters(&args.at).await?;
     let ledger: Arc<dyn Ledger> = Arc::new(adapters.ledger()?);
     let desk = desk(&adapters, &ledger)?;
-    match args.command {
-        TaskCommand::List { reference } => {
-            let id = find(&*ledger, &reference).await?;
-            print_tasks(&task_rows(&*ledger, id).await?, args.at.json);
-        }
+    let (id, acted) = match args.command {
+        TaskCommand::List { reference } => (find(&*ledger, &reference).await?, false),
         TaskCommand::Release { reference, store } => {
+            let store = store_id(&store)?;
             let id = find(&*ledger, &reference).await?;
-            done(desk.release(id, &store_id(&store)?).await)?;
+            done(desk.release(id, &store).await)?;
+            (id, true)
         }
         TaskCommand::Attest {
             reference,
@@ -133,10 +155,15 @@ pub(crate) async fn task(args: TaskArgs) -> Result<ExitCode, Failure> {
             by,
             statement,
         } => {
-            let id = find(&*ledger, &reference).await?;
             let paper = attestation(&reference, &store, &by, &statement)?;
-            done(desk.attest(id, &store_id(&store)?, &paper).await)?;
+            let store = store_id(&store)?;
+            let id = find(&*ledger, &reference).await?;
+            done(desk.attest(id, &store, &paper).await)?;
+            (id, true)
         }
+    };
+    if args.at.json || !acted {
+        print_tasks(&task_rows(&*ledger, id).await?, args.at.json);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -187,6 +214,13 @@ pub(crate) fn attestation(
     by: &str,
     statement: &str,
 ) -> Result<Vec<u8>, Failure> {
+    for (option, text) in [("--by", by), ("--statement", statement)] {
+        if text.trim().is_empty() || text.len() > MAX_ATTESTED_BYTES {
+            return Err(Failure::usage(format!(
+                "{option} must say something, in at most {MAX_ATTESTED_BYTES} bytes: it is kept as evidence"
+            )));
+        }
+    }
     let paper = serde_json::json!({
         "v": 1, "reference": reference, "store": store, "by": by, "statement": statement,
     });
@@ -221,7 +255,7 @@ async fn find(ledger: &dyn Ledger, reference: &str) -> Result<RequestId, Failure
 }
 
 fn store_id(text: &str) -> Result<StoreId, Failure> {
-    StoreId::parse(text).ok_or_else(|| Failure::failed(format!("{text} is no store id")))
+    StoreId::parse(text).ok_or_else(|| Failure::usage(format!("{text} is no store id")))
 }
 
 fn done<T>(result: Result<T, DeskError>) -> Result<T, Failure> {
@@ -249,7 +283,8 @@ fn done<T>(result: Result<T, DeskError>) -> Result<T, Failure> {
             | DeskError::Settled(_)
             | DeskError::NotAttestable(..)
             | DeskError::EmptyStatement
-            | DeskError::OtherStatement(_)),
+            | DeskError::OtherStatement(_)
+            | DeskError::NotStuck),
         ) => Err(Failure::conflict(error.to_string())),
     }
 }
@@ -293,7 +328,11 @@ async fn show(ledger: &dyn Ledger, reference: &str, as_json: bool) -> Result<(),
         }));
         return Ok(());
     }
-    data(&line(&row(&request)));
+    let told = row(&request);
+    data(&line(&told));
+    if let Some(advice) = told.advice {
+        data(&format!("  {advice}: `dsr request retry`"));
+    }
     law::print_dates(dates.as_ref());
     print_tasks(&tasks, false);
     for event in timeline {
@@ -326,6 +365,7 @@ fn print_tasks(rows: &[TaskRow], as_json: bool) {
 }
 
 fn row(request: &Request) -> Row {
+    let block = request.block.as_ref();
     Row {
         reference: request.id.reference().to_string(),
         right: request.right,
@@ -342,12 +382,14 @@ fn row(request: &Request) -> Row {
         paused_at: request.paused_at.map(|at| at.to_string()),
         held: request.hold.is_some(),
         waiting_for: request.gate.map(quittance_core::request::GateReason::code),
+        blocked: block.map(|block| block.reason.code()),
+        advice: block.map(|block| block.reason.advice()),
     }
 }
 
 fn line(row: &Row) -> String {
     format!(
-        "{:<20} {:<8} {:<8} {:<10} {:<12} due {:<20} {}{}{}",
+        "{:<20} {:<8} {:<8} {:<10} {:<12} due {:<20} {}{}{}{}",
         row.reference,
         row.right.name(),
         row.stage,
@@ -361,8 +403,14 @@ fn line(row: &Row) -> String {
         },
         if row.held { "HELD " } else { "" },
         row.waiting_for.unwrap_or_default(),
+        row.blocked
+            .map(|reason| format!("BLOCKED {reason}"))
+            .unwrap_or_default(),
     )
 }
+
+/// The longest name or statement of an attestation.
+const MAX_ATTESTED_BYTES: usize = 4_096;
 
 fn task_row(task: &Task) -> TaskRow {
     let block = task.block.as_ref().filter(|_| task.stage.is_blocked());

@@ -10,7 +10,7 @@ use quittance_engine::tick::Ticker;
 /// What this function needs to be told.
 pub const NEEDS: [Need; 6] = [
     Need::Ledger,
-    Need::Vault,
+    Need::Shredder,
     Need::Statements,
     Need::QueuesOf(Right::Access),
     Need::QueuesOf(Right::Deletion),
@@ -25,7 +25,7 @@ pub fn wire(adapters: &Adapters) -> Result<Ticker, StartError> {
     Ok(Ticker {
         ledger: Arc::new(adapters.ledger()?),
         queues: Arc::new(adapters.queues()),
-        shredder: Arc::new(adapters.vault()?),
+        shredder: Arc::new(adapters.shredder()?),
         clock: adapters.clock(),
     })
 }

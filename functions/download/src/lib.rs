@@ -16,7 +16,7 @@ use quittance_web::{Json, Path, Problem, harden};
 use serde::Deserialize;
 
 /// What this function needs to be told.
-pub const NEEDS: [Need; 3] = [Need::Ledger, Need::Vault, Need::TagKeys];
+pub const NEEDS: [Need; 3] = [Need::Ledger, Need::Vault, Need::IntakeKey];
 
 /// Wires the use-case.
 ///
@@ -26,7 +26,7 @@ pub fn wire(adapters: &Adapters) -> Result<Download, StartError> {
     Ok(Download {
         ledger: Arc::new(adapters.ledger()?),
         vault: Arc::new(adapters.vault()?),
-        keys: adapters.tag_keys()?,
+        key: adapters.intake_key()?,
         clock: adapters.clock(),
     })
 }

@@ -20,12 +20,13 @@ use quittance_web::{Bearer, FieldProblem, Json, Path, Problem, harden};
 use serde::Deserialize;
 
 /// What this function needs to be told.
-pub const NEEDS: [Need; 9] = [
+pub const NEEDS: [Need; 10] = [
     Need::Ledger,
     Need::Vault,
     Need::Evidence,
     Need::Mailer,
     Need::TagKeys,
+    Need::IntakeKey,
     Need::DataMap,
     Need::QueuesOf(Right::Access),
     Need::QueuesOf(Right::Deletion),
@@ -49,6 +50,7 @@ pub fn wire(
         mailer: adapters.mailer()?,
         clock: adapters.clock(),
         keys: adapters.tag_keys()?,
+        key: adapters.intake_key()?,
         map,
         default_regime: DEFAULT_REGIME.to_owned(),
         handler,

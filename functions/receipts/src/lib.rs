@@ -4,12 +4,15 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use jiff::Timestamp;
 use quittance_aws::adapters::{Adapters, Need, StartError};
 use quittance_aws::settings::Setting;
 use quittance_core::fault::Fault;
 use quittance_core::id::LeafId;
 use quittance_core::message::Message;
 use quittance_core::request::Right;
+use quittance_engine::batch::Consumer;
 use quittance_engine::ports::{Clock, Witnesses};
 use quittance_engine::sequencer::account::Accounted;
 use quittance_engine::sequencer::{Config, Sequencer};
@@ -28,12 +31,25 @@ pub const NEEDS: [Need; 9] = [
     Need::QueuesOf(Right::OptOut),
 ];
 
+/// The sequencer, as a queue's consumer.
+#[derive(Clone, Debug)]
+pub struct Receipts {
+    /// The log's one writer.
+    pub sequencer: Sequencer,
+    /// How much time is left.
+    pub clock: Arc<dyn Clock>,
+    /// What manifests say about the software.
+    pub software: Handler,
+    /// Who cosigns checkpoints; none on AWS yet.
+    pub witnesses: Option<Arc<dyn Witnesses>>,
+}
+
 /// Wires the use-case.
 ///
 /// # Errors
 /// What is missing or wrong in the settings, or keys that cannot be used.
-pub async fn wire(adapters: &Adapters) -> Result<Sequencer, StartError> {
-    Ok(Sequencer {
+pub async fn wire(adapters: &Adapters, software: Handler) -> Result<Receipts, StartError> {
+    let sequencer = Sequencer {
         ledger: Arc::new(adapters.ledger()?),
         evidence: Arc::new(adapters.evidence()?),
         tiles: Arc::new(adapters.tiles()?),
@@ -41,60 +57,67 @@ pub async fn wire(adapters: &Adapters) -> Result<Sequencer, StartError> {
         signer: adapters.signer().await?,
         queues: Arc::new(adapters.queues()),
         config: Config::new(adapters.settings().text(Setting::LogOrigin)?),
+    };
+    Ok(Receipts {
+        sequencer,
+        clock: adapters.clock(),
+        software,
+        witnesses: None,
     })
 }
 
-/// Sequences until the outbox was gone through, or the time is nearly out; makes the manifest of the
-/// day that ended last, once, and sequences that, too.
-///
-/// # Errors
-/// `Fault::Reject` for another function's message, or when the log halts: somebody must look.
-pub async fn handle(
-    sequencer: &Sequencer,
-    clock: &dyn Clock,
-    message: &Message,
-    until: jiff::Timestamp,
-    software: &Handler,
-    witnesses: Option<&dyn Witnesses>,
-) -> Result<(), Fault> {
-    match message {
-        Message::Statements => {}
-        Message::Request { .. } | Message::Task { .. } => {
-            return Err(Fault::reject("this message belongs to another function"));
+impl Receipts {
+    /// Asks the witnesses; what comes of it stops nothing, and is asked again at the next message.
+    async fn ask(&self, witnesses: &dyn Witnesses) {
+        match self.sequencer.cosign(witnesses, &*self.clock).await {
+            Ok(cosigned) => {
+                for (name, status) in &cosigned.alarms {
+                    let fault = format!("{name} answered {status}");
+                    tracing::error!(
+                        event = "split_view",
+                        fault,
+                        "a witness holds another history"
+                    );
+                }
+                for name in &cosigned.away {
+                    tracing::warn!(event = "witness_pending", fault = name, "a witness is away");
+                }
+            }
+            Err(fault) => tracing::warn!(fault = %fault, "witnesses were not asked"),
         }
     }
-    let progress = sequencer.run_through(clock, until).await?;
-    for refused in &progress.refused {
-        tracing::error!(leaf.id = %refused.leaf, fault = refused.why, "a statement is refused");
-    }
-    // What was refused, or is left over, does not keep the rest from being accounted for.
-    if let Accounted::Made(day) = sequencer.account(clock, software).await? {
-        let leaf = LeafId::Manifest(day);
-        tracing::info!(event = "accounted", leaf.id = %leaf, "a day's manifest was made");
-        sequencer.run_through(clock, until).await?;
-    }
-    if let Some(witnesses) = witnesses {
-        ask(sequencer, clock, witnesses).await;
-    }
-    Ok(())
 }
 
-/// Asks the witnesses; what comes of it stops nothing, and is asked again at the next message.
-async fn ask(sequencer: &Sequencer, clock: &dyn Clock, witnesses: &dyn Witnesses) {
-    match sequencer.cosign(witnesses, clock).await {
-        Ok(cosigned) => {
-            for (name, status) in &cosigned.alarms {
-                let fault = format!("{name} answered {status}");
-                tracing::error!(
-                    event = "split_view",
-                    fault,
-                    "a witness holds another history"
-                );
-            }
-            for name in &cosigned.away {
-                tracing::warn!(event = "witness_pending", fault = name, "a witness is away");
+#[async_trait]
+impl Consumer for Receipts {
+    /// Sequences until the outbox was gone through, or the time is nearly out; makes the manifest of the
+    /// day that ended last, once, and sequences that, too; then asks witnesses. Another function's
+    /// message is refused; a log that halts is refused too: somebody must look.
+    async fn handle(&self, message: &Message, until: Timestamp) -> Result<(), Fault> {
+        match message {
+            Message::Statements => {}
+            Message::Request { .. } | Message::Task { .. } => {
+                return Err(Fault::reject("this message belongs to another function"));
             }
         }
-        Err(fault) => tracing::warn!(fault = %fault, "witnesses were not asked"),
+        let progress = self.sequencer.run_through(&*self.clock, until).await?;
+        for refused in &progress.refused {
+            tracing::error!(leaf.id = %refused.leaf, fault = refused.why, "a statement is refused");
+        }
+        // What was refused, or is left over, does not keep the rest from being accounted for.
+        let made = self.sequencer.account(&*self.clock, &self.software).await?;
+        if let Accounted::Made(day) = made {
+            let leaf = LeafId::Manifest(day);
+            tracing::info!(event = "accounted", leaf.id = %leaf, "a day's manifest was made");
+            self.sequencer.run_through(&*self.clock, until).await?;
+        }
+        if let Some(witnesses) = &self.witnesses {
+            self.ask(&**witnesses).await;
+        }
+        Ok(())
+    }
+
+    async fn stumbled(&self, _message: &Message) -> Result<(), Fault> {
+        Err(Fault::retry("the sequencer panicked"))
     }
 }

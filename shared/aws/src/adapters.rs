@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use quittance_core::digest::HmacKey;
 use quittance_core::fault::Fault;
 use quittance_core::request::Right;
 use quittance_engine::keys::TagKeys;
@@ -21,7 +22,7 @@ use crate::secrets::{self, SecretsError};
 use crate::settings::{KeySource, MailRoute, Place, Setting, Settings, SettingsError};
 use crate::signer::{FileSigner, KmsSigner, SignerError};
 use crate::tiles::S3Tiles;
-use crate::vault::{KeyWrap, S3Vault};
+use crate::vault::{KeyWrap, S3Shredder, S3Vault};
 
 /// What a program needs, in terms of what it does; gives the settings for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub enum Need {
     Ledger,
     /// [`Adapters::vault`].
     Vault,
+    /// [`Adapters::shredder`].
+    Shredder,
     /// [`Adapters::evidence`].
     Evidence,
     /// [`Adapters::tiles`].
@@ -42,6 +45,8 @@ pub enum Need {
     Mailer,
     /// [`Adapters::tag_keys`].
     TagKeys,
+    /// [`Adapters::intake_key`].
+    IntakeKey,
     /// [`Adapters::data_map`].
     DataMap,
     /// The public address.
@@ -58,12 +63,14 @@ impl Need {
         match self {
             Self::Ledger => vec![Setting::LedgerTable],
             Self::Vault => vec![Setting::KeysTable, Setting::VaultBucket, Setting::VaultKey],
+            Self::Shredder => vec![Setting::KeysTable, Setting::VaultBucket],
             Self::Evidence => vec![Setting::EvidenceBucket],
             Self::Tiles => vec![Setting::LogBucket],
             Self::HeadLock => vec![Setting::HeadTable, Setting::LogOrigin],
             Self::Signer => vec![Setting::StatementKey, Setting::LogKey, Setting::LogOrigin],
             Self::Mailer => vec![Setting::Mail],
             Self::TagKeys => vec![Setting::TagKeys],
+            Self::IntakeKey => vec![Setting::IntakeKey],
             Self::DataMap => vec![Setting::DataMap],
             Self::PublicUrl => vec![Setting::PublicUrl],
             Self::QueuesOf(right) => vec![
@@ -84,7 +91,7 @@ pub enum StartError {
     /// A secret file cannot be used.
     #[error(transparent)]
     File(#[from] crate::files::SecretFileError),
-    /// The tag keys cannot be had.
+    /// HMAC keys cannot be had.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
     /// The signer cannot be had.
@@ -166,7 +173,20 @@ impl Adapters {
         Receiver::new(self.clients.sqs.clone(), self.settings.queues())
     }
 
-    /// Builds the vault: deposit, vault and shredder in one; hold it as the port you may use.
+    /// Builds what destroys the vault's contents and cannot read them.
+    ///
+    /// # Errors
+    /// When a setting was not asked for.
+    pub fn shredder(&self) -> Result<S3Shredder, StartError> {
+        Ok(S3Shredder::new(
+            self.clients.s3.clone(),
+            self.settings.text(Setting::VaultBucket)?,
+            self.clients.dynamodb.clone(),
+            self.settings.text(Setting::KeysTable)?,
+        ))
+    }
+
+    /// Builds the vault: deposit and vault in one; hold it as the port you may use.
     ///
     /// # Errors
     /// When a setting was not asked for, or the key file cannot be used.
@@ -259,6 +279,15 @@ impl Adapters {
             MailRoute::Ses(sender) => Arc::new(SesMailer::new(self.clients.ses.clone(), sender)),
             MailRoute::Folder(folder) => Arc::new(FolderMailer::new(folder)),
         })
+    }
+
+    /// Loads the door's HMAC key.
+    ///
+    /// # Errors
+    /// When a setting was not asked for, or the key cannot be had.
+    pub fn intake_key(&self) -> Result<HmacKey, StartError> {
+        let source = self.settings.key(Setting::IntakeKey)?;
+        Ok(secrets::intake_key(&source, self.clock.as_ref())?)
     }
 
     /// Loads the deployment's HMAC keys.

@@ -11,8 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use quittance_core::data_map::DataMap;
 use quittance_core::fault::Fault;
-use quittance_core::message::Message;
-use quittance_engine::batch::{Delivery, deliver};
+use quittance_engine::batch::{Consumer, Delivery, deliver};
 use quittance_engine::statement::Handler;
 
 use crate::adapters::{Adapters, Need};
@@ -54,12 +53,7 @@ pub fn handler() -> Handler {
 ///
 /// # Errors
 /// What the runtime reports.
-pub async fn serve_queue<F, T>(handle: F) -> Result<(), Error>
-where
-    F: Fn(Message, Timestamp) -> T + Send + Sync,
-    T: Future<Output = Result<(), Fault>> + Send,
-{
-    let handle = &handle;
+pub async fn serve_queue(consumer: &dyn Consumer) -> Result<(), Error> {
     lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| async move {
         let until = before(event.context.deadline());
         let batch: Vec<Delivery> = event
@@ -71,7 +65,7 @@ where
                 body: record.body.unwrap_or_default(),
             })
             .collect();
-        let failed = deliver(&batch, |message| handle(message, until)).await;
+        let failed = deliver(&batch, consumer, until).await;
         let mut response = SqsBatchResponse::default();
         response.batch_item_failures = failed
             .into_iter()

@@ -3,6 +3,8 @@
 //! In the cloud the template makes them, with locks, keys and alarms that are not here. What is made
 //! is told as settings, ready for [`crate::settings::Settings::new`].
 
+use std::path::Path;
+
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
     ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
@@ -10,13 +12,17 @@ use aws_sdk_dynamodb::types::{
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use aws_sdk_sqs::types::QueueAttributeName;
 use quittance_core::fault::Fault;
+use quittance_engine::ports::Clock;
 
+use crate::adapters::StartError;
 use crate::clients::Clients;
 use crate::faults::{code, fault};
 use crate::ledger::keys::{EXPIRES, PK, QUEUE, QUEUE_PK, QUEUE_SK, SK, WAKE, WAKE_PK, WAKE_SK};
 use crate::queues::QueueName;
-use crate::settings::Setting;
-use crate::{head_lock, vault};
+use crate::settings::{KeySource, Setting};
+use crate::signer::FileSigner;
+use crate::vault::KeyWrap;
+use crate::{head_lock, secrets, vault};
 
 /// What everything is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +74,36 @@ pub async fn all(clients: &Clients, names: &Names) -> Result<Vec<(Setting, Strin
         ));
     }
     Ok(made)
+}
+
+/// The key files of one machine: which setting names which.
+pub const KEY_FILES: [(Setting, &str); 5] = [
+    (Setting::VaultKey, "vault.key"),
+    (Setting::StatementKey, "statement.pem"),
+    (Setting::LogKey, "log.pem"),
+    (Setting::TagKeys, "tags.json"),
+    (Setting::IntakeKey, "intake.key"),
+];
+
+/// Returns the settings that name the key files in a folder.
+pub fn key_files(folder: &Path) -> Vec<(Setting, String)> {
+    let files = KEY_FILES.into_iter();
+    files
+        .map(|(setting, name)| (setting, format!("file:{}", folder.join(name).display())))
+        .collect()
+}
+
+/// Makes all keys in a folder, each file readable by its owner only.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn make_keys(folder: &Path, clock: &dyn Clock) -> Result<(), StartError> {
+    let [vault, statement, log, tags, intake] = KEY_FILES.map(|(_, name)| folder.join(name));
+    KeyWrap::file(&vault, clock)?;
+    FileSigner::open(&statement, &log, "new", clock)?;
+    secrets::tag_keys(&KeySource::File(tags), clock)?;
+    secrets::intake_key(&KeySource::File(intake), clock)?;
+    Ok(())
 }
 
 async fn ledger(clients: &Clients, table: &str) -> Result<(), Fault> {

@@ -1,6 +1,8 @@
-//! The HMAC keys of subject tags, suppression and intake, from a file that only its owner may read.
+//! The HMAC keys of subject tags and suppression, and the door's own, from files that only their
+//! owner may read.
 //!
-//! Losing them loses the suppression list; changing them makes open requests unfindable by subject.
+//! Losing the first two loses the suppression list; changing them makes open requests unfindable by
+//! subject. The door's key stands for every code and status secret: no worker has it.
 //! Per-request keys are in the vault, signing keys in [`crate::signer`].
 
 use std::path::Path;
@@ -20,7 +22,7 @@ pub enum SecretsError {
     #[error(transparent)]
     File(#[from] SecretFileError),
     /// Only files are supported.
-    #[error("{0}: tag keys are read from a file: use `file:` and a path")]
+    #[error("{0}: this key is read from a file: use `file:` and a path")]
     NotAFile(String),
 }
 
@@ -45,14 +47,27 @@ fn from_file(path: &Path, clock: &dyn Clock) -> Result<TagKeys, SecretFileError>
     let Keys {
         subject,
         suppression,
-        intake,
         ..
     } = keys;
     Ok(TagKeys {
         subject,
         suppression,
-        intake,
     })
+}
+
+/// Loads the key of client tokens, codes and status secrets; a missing file is made with a fresh one.
+///
+/// # Errors
+/// [`SecretsError`] when it cannot be had.
+pub fn intake_key(source: &KeySource, clock: &dyn Clock) -> Result<HmacKey, SecretsError> {
+    let path = match source {
+        KeySource::File(path) => path,
+        KeySource::Kms(id) => return Err(SecretsError::NotAFile(id.clone())),
+    };
+    let bytes = files::read_or_create(path, || clock.random().to_vec())?;
+    let key = <[u8; 32]>::try_from(bytes.as_slice())
+        .map_err(|_| SecretFileError::unreadable(path, "a key of 32 bytes"))?;
+    Ok(HmacKey::new(key))
 }
 
 fn fresh(clock: &dyn Clock) -> Vec<u8> {
@@ -61,9 +76,8 @@ fn fresh(clock: &dyn Clock) -> Vec<u8> {
         v: VERSION,
         subject: key(),
         suppression: key(),
-        intake: key(),
     };
-    // Three keys in hex always serialise.
+    // Two keys in hex always serialise.
     serde_json::to_vec(&keys).unwrap_or_default()
 }
 
@@ -72,7 +86,6 @@ struct Keys {
     v: u32,
     subject: HmacKey,
     suppression: HmacKey,
-    intake: HmacKey,
 }
 
 const VERSION: u32 = 1;
@@ -90,7 +103,7 @@ mod tests {
         let again = tag_keys(&source, &SystemClock).unwrap();
         assert_eq!(first.subject.expose(), again.subject.expose());
         assert_eq!(first.suppression.expose(), again.suppression.expose());
-        assert_ne!(first.subject.expose(), first.intake.expose());
+        assert_ne!(first.subject.expose(), first.suppression.expose());
     }
 
     #[test]
@@ -104,5 +117,17 @@ mod tests {
         assert!(error.contains("version 1"), "{error}");
         let error = tag_keys(&KeySource::Kms("alias/x".into()), &SystemClock).unwrap_err();
         assert!(error.to_string().contains("file:"));
+    }
+
+    #[test]
+    fn the_door_has_a_key_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = KeySource::File(folder.path().join("intake.key"));
+        let first = intake_key(&source, &SystemClock).unwrap();
+        let again = intake_key(&source, &SystemClock).unwrap();
+        assert_eq!(first.expose(), again.expose());
+        let short = folder.path().join("short");
+        files::replace(&short, b"too short").unwrap();
+        assert!(intake_key(&KeySource::File(short), &SystemClock).is_err());
     }
 }

@@ -38,8 +38,10 @@ pub enum Setting {
     LogKey,
     /// The log's name: the first line of its checkpoints.
     LogOrigin,
-    /// The HMAC keys of subject tags, suppression and intake ([`KeySource`]).
+    /// The HMAC keys of subject tags and suppression ([`KeySource`]).
     TagKeys,
+    /// The HMAC key of client tokens, codes and status secrets ([`KeySource`]).
+    IntakeKey,
     /// The data map ([`Place`]).
     DataMap,
     /// How mails leave ([`MailRoute`]).
@@ -52,7 +54,7 @@ pub enum Setting {
 
 impl Setting {
     /// All settings, in domain order.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::LedgerTable,
         Self::KeysTable,
         Self::HeadTable,
@@ -71,6 +73,7 @@ impl Setting {
         Self::LogKey,
         Self::LogOrigin,
         Self::TagKeys,
+        Self::IntakeKey,
         Self::DataMap,
         Self::Mail,
         Self::PublicUrl,
@@ -95,6 +98,7 @@ impl Setting {
             Self::LogKey => "LOG_KEY",
             Self::LogOrigin => "LOG_ORIGIN",
             Self::TagKeys => "TAG_KEYS",
+            Self::IntakeKey => "INTAKE_KEY",
             Self::DataMap => "DATA_MAP",
             Self::Mail => "MAIL",
             Self::PublicUrl => "PUBLIC_URL",
@@ -109,9 +113,11 @@ impl Setting {
             Self::LedgerTable | Self::KeysTable | Self::HeadTable => "the name of a DynamoDB table",
             Self::VaultBucket | Self::EvidenceBucket | Self::LogBucket => "the name of a bucket",
             Self::Queue(_) => "the URL of an SQS queue",
-            Self::VaultKey | Self::StatementKey | Self::LogKey | Self::TagKeys => {
-                "`kms:` and a key id or ARN, or `file:` and a path"
-            }
+            Self::VaultKey
+            | Self::StatementKey
+            | Self::LogKey
+            | Self::TagKeys
+            | Self::IntakeKey => "`kms:` and a key id or ARN, or `file:` and a path",
             Self::LogOrigin => {
                 "the log's name, such as log.example.com/dsr: 1 to 128 of A-Z a-z 0-9 . _ : / -"
             }
@@ -142,9 +148,11 @@ impl Setting {
             Self::Queue(_) => {
                 plain(value) && (value.starts_with("https://") || value.starts_with("http://"))
             }
-            Self::VaultKey | Self::StatementKey | Self::LogKey | Self::TagKeys => {
-                KeySource::parse(value).is_some()
-            }
+            Self::VaultKey
+            | Self::StatementKey
+            | Self::LogKey
+            | Self::TagKeys
+            | Self::IntakeKey => KeySource::parse(value).is_some(),
             Self::LogOrigin => is_log_name(value),
             Self::DataMap => Place::parse(value).is_some(),
             Self::Mail => MailRoute::parse(value).is_some(),
@@ -315,6 +323,7 @@ impl Settings {
             | Setting::LogKey
             | Setting::LogOrigin
             | Setting::TagKeys
+            | Setting::IntakeKey
             | Setting::DataMap
             | Setting::Mail
             | Setting::PublicUrl

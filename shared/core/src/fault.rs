@@ -85,6 +85,8 @@ pub enum BlockReason {
     SchemaMismatch,
     /// The data map no longer names this store.
     StoreGone,
+    /// There is no such table, index or bucket.
+    StoreMissing,
     /// An Iceberg, Delta or Hudi table: never rewritten underneath its catalogue.
     TableFormat,
     /// More data than this version handles in one piece.
@@ -112,6 +114,7 @@ impl BlockReason {
             Self::RetriesExhausted => "retries_exhausted",
             Self::SchemaMismatch => "schema_mismatch",
             Self::StoreGone => "store_gone",
+            Self::StoreMissing => "store_missing",
             Self::TableFormat => "table_format",
             Self::TooLarge => "too_large",
             Self::UnreadableData => "unreadable_data",
@@ -132,6 +135,9 @@ impl BlockReason {
             Self::ResidualMatches => "find out what restores the data, then release the task",
             Self::RetriesExhausted => "read the function's log for this task, then release it",
             Self::SchemaMismatch => "compare the data map with the store, correct it, then release",
+            Self::StoreMissing => {
+                "no table or bucket has this name here: correct the data map or the region, then release"
+            }
             Self::StoreGone => "put the store back into the data map, or seal as partial",
             Self::TableFormat => {
                 "delete through the table's own engine, and let the request end in part"

@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::calendar::Zone;
 use crate::digest::{Digest, Tag};
+use crate::fault::BlockReason;
 use crate::id::RequestId;
 use crate::regime::PauseReason;
+use crate::task::Block;
 
 /// What a person may ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -358,6 +360,8 @@ pub struct Request {
     pub codes_sent: u8,
     /// Keyed hash of the secret that reads the status and revokes.
     pub status_token: Tag,
+    /// Keyed hash of the one mailbox that was given to be proven; codes go nowhere else.
+    pub mailbox: Option<Tag>,
     /// The salted commitment to the identifier in the receipts.
     pub commitment: Tag,
     /// Keyed index tags of the identifiers given and resolved, sorted.
@@ -380,6 +384,10 @@ pub struct Request {
     pub wake_at: Option<Timestamp>,
     /// When everything personal about the request was destroyed.
     pub purged_at: Option<Timestamp>,
+    /// How often its next step was tried without progress; reset by every stage it reaches.
+    pub attempts: u8,
+    /// Why it cannot go on, when nothing but a person can help: a request, not one of its tasks.
+    pub block: Option<Block>,
 }
 
 /// One immutable entry of a request's timeline. Clock events move the due date.
@@ -429,6 +437,10 @@ pub enum Happening {
     Revoked,
     /// Staff or the clock allow it to end without its blocked stores.
     PartialAllowed,
+    /// The request itself cannot go on, for this reason.
+    Stuck(BlockReason),
+    /// Staff let a stuck request try again.
+    Retried,
     /// Staff released a blocked task of this store.
     Released(String),
     /// A person attested this store.

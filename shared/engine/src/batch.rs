@@ -1,10 +1,11 @@
 //! A batch of messages: each on its own, so that a poison message fails alone.
 
-use std::future::Future;
 use std::panic::AssertUnwindSafe;
 
+use async_trait::async_trait;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
+use jiff::Timestamp;
 use quittance_core::fault::Fault;
 use quittance_core::message::Message;
 
@@ -17,17 +18,29 @@ pub struct Delivery {
     pub body: String,
 }
 
+/// What serves a queue.
+#[async_trait]
+pub trait Consumer: Send + Sync {
+    /// Handles one message, until the time is nearly out.
+    ///
+    /// # Errors
+    /// The message is delivered again, and ends in the dead-letter queue.
+    async fn handle(&self, message: &Message, until: Timestamp) -> Result<(), Fault>;
+
+    /// Counts that a message made [`Consumer::handle`] panic.
+    ///
+    /// # Errors
+    /// The same.
+    async fn stumbled(&self, message: &Message) -> Result<(), Fault>;
+}
+
 /// Handles every message of a batch and returns the ids of those that must be delivered again.
 /// A panic is one message's failure; an unreadable message ends in the dead-letter queue.
-pub async fn deliver<F, T>(batch: &[Delivery], handle: F) -> Vec<String>
-where
-    F: Fn(Message) -> T + Send + Sync,
-    T: Future<Output = Result<(), Fault>> + Send,
-{
+pub async fn deliver(batch: &[Delivery], consumer: &dyn Consumer, until: Timestamp) -> Vec<String> {
     // Queues deliver at most ten messages at once: all of them may be in work together.
     let mut running = FuturesUnordered::new();
     for delivery in batch {
-        running.push(deliver_one(delivery, &handle));
+        running.push(deliver_one(delivery, consumer, until));
     }
     let mut failed = Vec::new();
     while let Some(one) = running.next().await {
@@ -36,11 +49,11 @@ where
     failed
 }
 
-async fn deliver_one<F, T>(delivery: &Delivery, handle: &F) -> Option<String>
-where
-    F: Fn(Message) -> T + Send + Sync,
-    T: Future<Output = Result<(), Fault>> + Send,
-{
+async fn deliver_one(
+    delivery: &Delivery,
+    consumer: &dyn Consumer,
+    until: Timestamp,
+) -> Option<String> {
     let message = match Message::parse(&delivery.body) {
         Ok(message) => message,
         Err(fault) => {
@@ -48,14 +61,20 @@ where
             return Some(delivery.id.clone());
         }
     };
-    match AssertUnwindSafe(handle(message)).catch_unwind().await {
-        Ok(Ok(())) => None,
-        Ok(Err(fault)) => {
-            tracing::error!(message.id = %delivery.id, fault = %fault, "message failed");
-            Some(delivery.id.clone())
-        }
+    let handled = match AssertUnwindSafe(consumer.handle(&message, until))
+        .catch_unwind()
+        .await
+    {
+        Ok(handled) => handled,
         Err(_) => {
             tracing::error!(message.id = %delivery.id, "message panicked");
+            consumer.stumbled(&message).await
+        }
+    };
+    match handled {
+        Ok(()) => None,
+        Err(fault) => {
+            tracing::error!(message.id = %delivery.id, fault = %fault, "message failed");
             Some(delivery.id.clone())
         }
     }
@@ -63,9 +82,30 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use futures::executor::block_on;
 
     use super::*;
+
+    /// Panics at statements; a panic is counted and told as done, or as failed.
+    struct Clumsy {
+        panics: AtomicUsize,
+        counted: Result<(), Fault>,
+    }
+
+    #[async_trait]
+    impl Consumer for Clumsy {
+        async fn handle(&self, message: &Message, _until: Timestamp) -> Result<(), Fault> {
+            assert_ne!(*message, Message::Statements, "a bug in a handler");
+            Ok(())
+        }
+
+        async fn stumbled(&self, _message: &Message) -> Result<(), Fault> {
+            self.panics.fetch_add(1, Ordering::SeqCst);
+            self.counted.clone()
+        }
+    }
 
     #[test]
     fn a_poison_message_fails_alone() {
@@ -80,11 +120,13 @@ mod tests {
                 body: (*body).to_owned(),
             })
             .collect();
-        let mut failed = block_on(deliver(&batch, |message| async move {
-            assert_ne!(message, Message::Statements, "a bug in a handler");
-            Ok(())
-        }));
-        failed.sort();
-        assert_eq!(failed, ["1", "2"]);
+        for (counted, again) in [(Err(Fault::Conflict), vec!["1", "2"]), (Ok(()), vec!["2"])] {
+            let panics = AtomicUsize::new(0);
+            let clumsy = Clumsy { panics, counted };
+            let mut failed = block_on(deliver(&batch, &clumsy, Timestamp::MAX));
+            failed.sort();
+            assert_eq!(failed, again);
+            assert_eq!(clumsy.panics.into_inner(), 1);
+        }
     }
 }

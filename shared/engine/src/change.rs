@@ -36,6 +36,9 @@ impl Change {
             .stage
             .after(event)
             .map_err(|illegal| Fault::reject(illegal.to_string()))?;
+        // Progress: whatever kept it from going on is over.
+        self.request.attempts = 0;
+        self.request.block = None;
         Ok(())
     }
 

@@ -99,6 +99,9 @@ pub enum DeskError {
     /// Somebody attested otherwise before.
     #[error("another statement for {0} stands already")]
     OtherStatement(StoreId),
+    /// The request itself goes on; perhaps one of its tasks is blocked.
+    #[error("this request is not blocked; its tasks may be: see `dsr task list`")]
+    NotStuck,
     /// Something of ours failed.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -171,6 +174,20 @@ impl Desk {
                 change.request.partial_at = Some(now);
                 change.note(now, Happening::PartialAllowed);
             }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Lets a request whose own next step was blocked try it again.
+    ///
+    /// # Errors
+    /// [`DeskError::NotStuck`] when nothing blocks it.
+    pub async fn retry(&self, id: RequestId) -> Result<(), DeskError> {
+        self.change(id, |change, now| {
+            change.request.block.take().ok_or(DeskError::NotStuck)?;
+            change.request.attempts = 0;
+            change.note(now, Happening::Retried);
             Ok(())
         })
         .await

@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
+use quittance_core::digest::HmacKey;
 use quittance_core::fault::Fault;
 use quittance_core::request::Happening;
 
 use crate::change::Change;
 use crate::intake::{IntakeError, find_request, spend_try, status};
-use crate::keys::TagKeys;
 use crate::ports::{Clock, Ledger, Vault};
 use crate::secrets::CODE_LIFE;
 use crate::vault;
@@ -23,7 +23,7 @@ pub struct Download {
     /// Where the export lies.
     pub vault: Arc<dyn Vault>,
     /// Codes.
-    pub keys: TagKeys,
+    pub key: HmacKey,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
@@ -47,7 +47,7 @@ impl Download {
     async fn try_export(&self, reference: &str, code: &str) -> Result<Vec<u8>, IntakeError> {
         let (request, version) = find_request(&*self.ledger, reference).await?;
         let now = self.clock.now();
-        spend_try(&*self.ledger, &self.keys, &request, version, code, now).await?;
+        spend_try(&*self.ledger, &self.key, &request, version, code, now).await?;
         if !status(&request).export_ready {
             return Err(IntakeError::NotFound);
         }

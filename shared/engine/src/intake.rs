@@ -46,8 +46,10 @@ pub struct Intake {
     pub mailer: Arc<dyn Mailer>,
     /// Time and chance.
     pub clock: Arc<dyn Clock>,
-    /// Tags, tokens, codes.
+    /// Subject tags.
     pub keys: TagKeys,
+    /// Client tokens, codes, status secrets: the door's own key, which no worker has.
+    pub key: HmacKey,
     /// The data map: which identifiers are asked for.
     pub map: Arc<DataMap>,
     /// The law applied when a form names none.
@@ -115,12 +117,10 @@ impl Intake {
         let form = Form::parse(submission, &self.map, &self.default_regime, now)
             .map_err(IntakeError::Invalid)?;
         let token = self
-            .keys
-            .intake
+            .key
             .tag("dsr-client-token/v1", &[form.client_token.as_bytes()]);
         let body = self
-            .keys
-            .intake
+            .key
             .tag("dsr-client-body/v1", &[&form.canonical_body()]);
         for _ in 0..CONFLICTS {
             match self.try_submit(&form, token, body).await {
@@ -144,7 +144,7 @@ impl Intake {
             if is_lapsed(&request, now) {
                 return Err(IntakeError::NotFound);
             }
-            match spend_try(&*self.ledger, &self.keys, &request, version, code, now).await {
+            match spend_try(&*self.ledger, &self.key, &request, version, code, now).await {
                 Ok(()) => {}
                 Err(IntakeError::Fault(Fault::Conflict)) => continue,
                 Err(error) => return Err(error),
@@ -256,7 +256,7 @@ impl Intake {
         };
         self.deposit.deposit(id, &to_json(&papers)?).await?;
         // A crash here leaves papers without a request: the clock shreds them after a day.
-        let request = form.request(id, &papers, &self.keys, now);
+        let request = form.request(id, &papers, (&self.keys, &self.key), now);
         let mut writes = vec![
             Write::Create(Item::Token(ClientToken {
                 token,
@@ -318,7 +318,7 @@ impl Intake {
     fn submitted(&self, request: &Request, form: &Form) -> Submitted {
         Submitted {
             reference: request.id.reference(),
-            status_token: secrets::status_token(&self.keys.intake, request.id, &form.client_token),
+            status_token: secrets::status_token(&self.key, request.id, &form.client_token),
             stage: request.stage.name(),
             confirm_by: (request.stage == Stage::Draft).then(|| {
                 request
@@ -333,7 +333,7 @@ impl Intake {
     async fn try_send_code(&self, reference: &str, address: &str) -> Result<(), IntakeError> {
         for _ in 0..CONFLICTS {
             let (request, version) = self.find(reference).await?;
-            let own = parse::own_address(&request, address, &self.map, &self.keys);
+            let own = parse::own_address(&request, address, &self.map, &self.key);
             let Some(own) = own
                 .filter(|_| request.purged_at.is_none() && !is_lapsed(&request, self.clock.now()))
             else {
@@ -379,7 +379,7 @@ impl Intake {
         let (Some(to), Some(challenge)) = (to, &request.challenge) else {
             return Ok(());
         };
-        let code = secrets::code(&self.keys.intake, request.id, challenge);
+        let code = secrets::code(&self.key, request.id, challenge);
         self.mailer.send(&mails::code(&request, &code, to)).await?;
         if let Some(challenge) = &mut request.challenge {
             challenge.mailed = true;
@@ -441,7 +441,7 @@ impl Intake {
         secret: &str,
     ) -> Result<(Request, Version), IntakeError> {
         let found = self.find(reference).await?;
-        let given = secrets::status_tag(&self.keys.intake, secret);
+        let given = secrets::status_tag(&self.key, secret);
         if secrets::same(&given, &found.0.status_token) {
             Ok(found)
         } else {
@@ -493,19 +493,13 @@ pub async fn find_request(
 /// [`IntakeError::WrongCode`], [`IntakeError::DeadCode`]; a conflict means: read again.
 pub async fn spend_try(
     ledger: &dyn Ledger,
-    keys: &TagKeys,
+    key: &HmacKey,
     request: &Request,
     version: Version,
     typed: &str,
     now: Timestamp,
 ) -> Result<(), IntakeError> {
-    match secrets::attempt(
-        &keys.intake,
-        request.id,
-        request.challenge.as_ref(),
-        typed,
-        now,
-    ) {
+    match secrets::attempt(key, request.id, request.challenge.as_ref(), typed, now) {
         Attempt::Right => Ok(()),
         Attempt::Dead => Err(IntakeError::DeadCode),
         Attempt::Wrong(left) => {

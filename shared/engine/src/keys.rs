@@ -1,4 +1,5 @@
-//! The deployment's own HMAC keys.
+//! The deployment's own HMAC keys. The door's key, which stands for codes and secrets, is apart:
+//! only those who ask for codes have it ([`crate::intake::Intake::key`]).
 
 use quittance_core::digest::HmacKey;
 
@@ -9,8 +10,6 @@ pub struct TagKeys {
     pub subject: HmacKey,
     /// Recognises suppressed identifiers; its version is [`TagKeys::SUPPRESSION_VERSION`].
     pub suppression: HmacKey,
-    /// Client tokens, codes and status secrets.
-    pub intake: HmacKey,
 }
 
 impl TagKeys {

@@ -22,6 +22,7 @@ pub mod record;
 pub mod secrets;
 pub mod sequencer;
 pub mod statement;
+mod stuck;
 pub mod tick;
 pub mod vault;
 pub mod worker;

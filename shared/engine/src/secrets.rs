@@ -106,6 +106,12 @@ pub fn status_tag(key: &HmacKey, token: &str) -> Tag {
     key.tag("dsr-status-tag/v1", &[token.as_bytes()])
 }
 
+/// The keyed hash of the mailbox that a code proved, as the ledger holds it. Addresses that a store
+/// yields later prove nothing: they are somebody else's until a code went there.
+pub fn mailbox_tag(key: &HmacKey, address: &str) -> Tag {
+    key.tag("dsr-mailbox/v1", &[address.as_bytes()])
+}
+
 /// Compares two tags in constant time.
 pub fn same(a: &Tag, b: &Tag) -> bool {
     a.as_bytes().ct_eq(b.as_bytes()).into()

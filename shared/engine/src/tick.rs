@@ -17,7 +17,7 @@ use crate::change::Change;
 use crate::intake::DRAFT_LIFE;
 use crate::ledger::{Item, Key, Listing, Stored, Version, Write};
 use crate::ports::{Clock, Ledger, Queues, Shredder};
-use crate::reading;
+use crate::{reading, stuck};
 
 /// The use-cases of the clock.
 #[derive(Clone, Debug)]
@@ -79,6 +79,20 @@ impl Ticker {
         };
         let leaf = Key::Leaf(LeafId::Manifest(yesterday));
         Ok(self.ledger.load(&leaf).await?.is_none())
+    }
+
+    /// Commits what a dead letter was about as blocked, so that a person looks at it.
+    ///
+    /// # Errors
+    /// What the ledger reports: keep the letter, and bury it later.
+    pub async fn bury(&self, message: &Message) -> Result<(), Fault> {
+        for _ in 0..CONFLICTS {
+            match stuck::bury(&*self.ledger, self.clock.now(), message).await {
+                Err(Fault::Conflict) => {}
+                done => return done,
+            }
+        }
+        Err(Fault::Conflict)
     }
 
     async fn wake(&self, id: RequestId, round: &mut Round) -> Result<(), Fault> {
@@ -256,4 +270,5 @@ const A_DAY: SignedDuration = SignedDuration::from_hours(24);
 const KEEP_AT_MOST: SignedDuration = SignedDuration::from_hours(24 * 730);
 /// From ten past three at night, UTC.
 const SWEEP_MINUTES: std::ops::Range<i64> = 190..200;
+const CONFLICTS: usize = 8;
 const ORPHANS_AT_ONCE: usize = 100;

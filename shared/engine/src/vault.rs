@@ -1,8 +1,29 @@
 //! Names inside a request's vault. None contains personal data.
+//!
+//! A name's first part is its folder. Roles are narrowed by folders: the deletion function never
+//! reads `export` or `collected`, and only the download and access functions do.
 
 use quittance_core::digest::Digest;
 use quittance_core::id::StoreId;
 use quittance_core::task::Task;
+
+/// Every folder there is. Shredding goes through all of them, so a name elsewhere is refused.
+pub const FOLDERS: [&str; 8] = [
+    "asked",
+    "attestation",
+    "collected",
+    "evidence",
+    "export",
+    "manifest",
+    "papers",
+    "resolved",
+];
+
+/// Returns the folder of a name; none for a name that nobody would shred.
+pub fn folder(name: &str) -> Option<&'static str> {
+    let first = name.split(['/', '.']).next()?;
+    FOLDERS.into_iter().find(|folder| *folder == first)
+}
 
 /// What intake deposits: identifiers and the request's secrets.
 pub const PAPERS: &str = "papers.json";
@@ -55,4 +76,36 @@ fn place(task: &Task) -> String {
 
 fn placed(store: &StoreId, generation: u32) -> String {
     format!("{store}/{generation:06}")
+}
+
+#[cfg(test)]
+mod tests {
+    use quittance_core::id::RequestId;
+
+    use super::*;
+
+    #[test]
+    fn every_name_lies_in_a_folder_that_is_shredded() {
+        let store = StoreId::parse("crm").unwrap();
+        let task = Task::new(RequestId::new([1; 16]), store.clone(), 0);
+        let state = Digest::of(b"state");
+        let names = [
+            PAPERS.to_owned(),
+            export(&state),
+            disclosed(&state),
+            resolved(1),
+            asked(&task),
+            manifest_part(&task, 1, 0),
+            collected_part(&task, 0),
+            evidence_part(&task, 1, 1, 0),
+            attestation(&store),
+        ];
+        let mut met: Vec<_> = names.iter().map(|name| folder(name).unwrap()).collect();
+        met.sort_unstable();
+        met.dedup();
+        assert_eq!(met, FOLDERS);
+        for stray in ["", "exports/x", "x", "/export/x", "notes.json"] {
+            assert_eq!(folder(stray), None, "{stray}");
+        }
+    }
 }

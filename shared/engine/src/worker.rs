@@ -17,14 +17,16 @@ mod verify;
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use quittance_core::data_map::DataMap;
 use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::id::{RequestId, StoreId};
 use quittance_core::message::Message;
 use quittance_core::request::{Outcome, Request, Right, Stage};
-use quittance_core::task::{Amendment, Block, Task, TaskEvent, TaskStage};
+use quittance_core::task::{Amendment, Task, TaskStage};
 
+use crate::batch::Consumer;
 use crate::keys::TagKeys;
 use crate::ledger::{Item, Version, Write};
 use crate::ports::{
@@ -32,6 +34,7 @@ use crate::ports::{
 };
 use crate::reading;
 use crate::statement::Handler;
+use crate::stuck;
 
 pub(crate) use self::step::KEEP_AFTER_CLOSE;
 
@@ -125,12 +128,7 @@ impl Worker {
                 tracing::info!(fault = %detail, "trying again later");
                 after_seconds
             }
-            Err(Fault::Block(reason)) => {
-                return Err(Fault::reject(format!(
-                    "a request cannot be blocked: {reason}"
-                )));
-            }
-            Err(reject @ Fault::Reject { .. }) => return Err(reject),
+            Err(refused @ (Fault::Block(_) | Fault::Reject { .. })) => return Err(refused),
         };
         self.queues
             .send(self.right(), message, after.min(900))
@@ -158,7 +156,7 @@ impl Worker {
                 Ok(Step::Afresh) => after = None,
                 Ok(Step::Rest) => return Ok(()),
                 Err(Fault::Conflict) if conflicts < CONFLICTS => conflicts += 1,
-                Err(fault) => return Err(fault),
+                Err(fault) => return self.stumble(id, fault).await,
             }
         }
     }
@@ -194,9 +192,16 @@ impl Worker {
             match fault {
                 Fault::Conflict if conflicts < CONFLICTS => conflicts += 1,
                 Fault::Block(reason) => self.block(id, store, reason).await?,
-                Fault::Retry { ref detail, .. } if detail != TIME_OUT => {
-                    self.count_attempt(id, store).await?;
-                    return Err(fault);
+                Fault::Retry {
+                    after_seconds,
+                    detail,
+                } if detail != TIME_OUT => {
+                    let (ledger, now) = (&*self.ledger, self.clock.now());
+                    let attempts = stuck::count_task(ledger, now, id, store).await?;
+                    return Err(Fault::Retry {
+                        after_seconds: stuck::pause(attempts, after_seconds),
+                        detail,
+                    });
                 }
                 Fault::Reject { ref detail } => {
                     // Trying again changes nothing: a person must look.
@@ -238,7 +243,7 @@ impl Worker {
             return Ok(None);
         };
         if request.right != self.right() {
-            return Err(Fault::reject("this task belongs to another right"));
+            return Err(Fault::reject(OTHER_RIGHT));
         }
         let found = reading::task(&*self.ledger, id, store).await?;
         Ok(found.map(|(task, _)| task))
@@ -251,38 +256,30 @@ impl Worker {
         store: &StoreId,
         reason: BlockReason,
     ) -> Result<(), Fault> {
-        let Some((mut task, version)) = reading::task(&*self.ledger, id, store).await? else {
-            return Ok(());
-        };
-        // Somebody else may have settled or blocked it meanwhile: then that stands.
-        let Ok(stage) = task.stage.after(TaskEvent::Blocked) else {
-            return Ok(());
-        };
-        let now = self.clock.now();
-        task.stage = stage;
-        task.attempts = 0;
-        task.block = Some(Block {
-            reason,
-            until: patience(reason).and_then(|wait| now.saturating_add(wait).ok()),
-            at: now,
-        });
-        tracing::warn!(request.id = %id, store.id = %store, block.reason = reason.code(), "task blocked");
-        self.replace_task(task, version).await
+        stuck::block_task(&*self.ledger, self.clock.now(), id, store, reason).await
     }
 
-    /// Counts a try without progress; the last one blocks the task instead.
-    async fn count_attempt(&self, id: RequestId, store: &StoreId) -> Result<(), Fault> {
-        let Some((mut task, version)) = reading::task(&*self.ledger, id, store).await? else {
-            return Ok(());
-        };
-        if task.attempts >= MAX_ATTEMPTS {
-            return self.block(id, store, BlockReason::RetriesExhausted).await;
-        }
-        task.attempts += 1;
-        match self.replace_task(task, version).await {
-            // Somebody made progress: that resets the count anyway.
-            Err(Fault::Conflict) => Ok(()),
-            done => done,
+    /// Sees to a request whose own next step failed: it is tried again, ever more rarely, and blocked
+    /// when that cannot help.
+    async fn stumble(&self, id: RequestId, fault: Fault) -> Result<(), Fault> {
+        let (ledger, now) = (&*self.ledger, self.clock.now());
+        match fault {
+            Fault::Block(reason) => stuck::block_request(ledger, now, id, reason).await,
+            Fault::Reject { ref detail } if detail != OTHER_RIGHT => {
+                tracing::error!(request.id = %id, fault = detail.as_str(), "a request cannot go on");
+                stuck::block_request(ledger, now, id, BlockReason::RetriesExhausted).await
+            }
+            Fault::Retry {
+                after_seconds,
+                detail,
+            } if detail != TIME_OUT => {
+                let attempts = stuck::count_request(ledger, now, id).await?;
+                Err(Fault::Retry {
+                    after_seconds: stuck::pause(attempts, after_seconds),
+                    detail,
+                })
+            }
+            Fault::Conflict | Fault::Retry { .. } | Fault::Reject { .. } => Err(fault),
         }
     }
 
@@ -305,6 +302,25 @@ impl Worker {
 
     fn soon(&self, wait: SignedDuration) -> Option<Timestamp> {
         self.clock.now().saturating_add(wait).ok()
+    }
+}
+
+#[async_trait]
+impl Consumer for Worker {
+    async fn handle(&self, message: &Message, until: Timestamp) -> Result<(), Fault> {
+        Self::handle(self, message, until).await
+    }
+
+    /// A panic counts as a try: what makes a function panic each time ends as a block.
+    async fn stumbled(&self, message: &Message) -> Result<(), Fault> {
+        let (ledger, now) = (&*self.ledger, self.clock.now());
+        let attempts = match message {
+            Message::Request { id } => stuck::count_request(ledger, now, *id).await?,
+            Message::Task { id, store } => stuck::count_task(ledger, now, *id, store).await?,
+            Message::Statements => return Err(Fault::reject(OTHER_RIGHT)),
+        };
+        let pause = stuck::pause(attempts, 2);
+        self.queues.send(self.right(), message, pause).await
     }
 }
 
@@ -349,26 +365,6 @@ fn is_workable(request: &Request, task: &Task) -> bool {
     }
 }
 
-/// How long a blocked task sleeps before it looks again by itself; none: until released.
-const fn patience(reason: BlockReason) -> Option<SignedDuration> {
-    match reason {
-        BlockReason::ArchiveTier | BlockReason::Locked => Some(SignedDuration::from_hours(24)),
-        BlockReason::DataArriving => Some(SignedDuration::from_hours(1)),
-        BlockReason::AccessDenied
-        | BlockReason::AwaitingAttestation
-        | BlockReason::ResidualMatches
-        | BlockReason::RetriesExhausted
-        | BlockReason::SchemaMismatch
-        | BlockReason::StoreGone
-        | BlockReason::TableFormat
-        | BlockReason::TooLarge
-        | BlockReason::UnreadableData
-        | BlockReason::UnsafeIdentifier
-        | BlockReason::UnsupportedStore
-        | BlockReason::UpstreamBlocked => None,
-    }
-}
-
 const TIME_OUT: &str = "time nearly out";
+pub(crate) const OTHER_RIGHT: &str = "this message belongs to another right";
 const CONFLICTS: usize = 16;
-const MAX_ATTEMPTS: u8 = 25;

@@ -16,10 +16,11 @@ pub(crate) fn dynamodb<E: ProvideErrorMetadata>(
     match code(error) {
         "ConditionalCheckFailedException" => Fault::Conflict,
         "AccessDeniedException" | "NotAuthorized" => Fault::Block(BlockReason::AccessDenied),
-        // Validation errors speak of keys, indexes and types: the table is not as mapped.
-        "ResourceNotFoundException" | "TableNotFoundException" | "ValidationException" => {
-            Fault::Block(BlockReason::SchemaMismatch)
+        "ResourceNotFoundException" | "TableNotFoundException" => {
+            Fault::Block(BlockReason::StoreMissing)
         }
+        // They speak of keys, indexes and types: the table is not as mapped.
+        "ValidationException" => Fault::Block(BlockReason::SchemaMismatch),
         _ => retry("dynamodb", operation, table, error),
     }
 }
@@ -35,7 +36,7 @@ pub(crate) fn s3<E: ProvideErrorMetadata>(
         ("PreconditionFailed" | "ConditionalRequestConflict", _) | (_, Some(412)) => {
             Fault::Conflict
         }
-        // The bucket may live in another region than the map says: not as mapped either.
+        // A bucket in another region than the map says is not there either.
         (
             "NoSuchBucket"
             | "InvalidBucketName"
@@ -43,7 +44,7 @@ pub(crate) fn s3<E: ProvideErrorMetadata>(
             | "AuthorizationHeaderMalformed",
             _,
         )
-        | (_, Some(301)) => Fault::Block(BlockReason::SchemaMismatch),
+        | (_, Some(301)) => Fault::Block(BlockReason::StoreMissing),
         ("InvalidObjectState", _) => Fault::Block(BlockReason::ArchiveTier),
         // Credentials that ran out are refreshed; everything else forbidden stays forbidden.
         ("ExpiredToken" | "RequestTimeTooSkewed" | "SlowDown", _) => {

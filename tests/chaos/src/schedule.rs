@@ -5,6 +5,7 @@
 //! faults stop, the world settles, and must look as it does after a calm day. The same seed gives the
 //! same trace.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -20,7 +21,7 @@ use crate::check::{check_ledger, check_world};
 use crate::world::{Ask, World};
 
 /// How the world looks after a calm day: [`World::result`].
-pub type Calm = std::collections::BTreeMap<String, String>;
+pub type Calm = BTreeMap<String, String>;
 
 /// What one schedule came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,12 +79,7 @@ pub fn run(asks: &[Ask], people: usize, seed: u64, steps: usize, calm: &Calm) ->
     if day.findings.is_empty() {
         day.finish();
         day.note(steps, check_world(&world));
-        if world.result() != *calm {
-            day.note(
-                steps,
-                vec![format!("the world ends otherwise: {:#?}", world.result())],
-            );
-        }
+        day.note(steps, differences(&world.result(), calm));
     }
     Ran {
         findings: day.findings,
@@ -258,3 +254,20 @@ fn draw(state: &mut u64, below: u64) -> usize {
 }
 
 const CHECK_EVERY: usize = 25;
+
+/// What two worlds do not have in common, each thing in both readings.
+pub fn differences(
+    one: &BTreeMap<String, String>,
+    other: &BTreeMap<String, String>,
+) -> Vec<String> {
+    let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    let differing = names
+        .into_iter()
+        .filter(|name| one.get(*name) != other.get(*name));
+    differing
+        .map(|name| {
+            let (here, there) = (one.get(name), other.get(name));
+            format!("the world ends otherwise: {name}: {here:?} instead of {there:?}")
+        })
+        .collect()
+}

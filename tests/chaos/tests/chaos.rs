@@ -7,7 +7,7 @@
 
 use futures::FutureExt as _;
 use quittance_chaos::check::check_world;
-use quittance_chaos::schedule;
+use quittance_chaos::schedule::{self, differences};
 use quittance_chaos::{Ask, World};
 use quittance_core::request::Right;
 use quittance_engine::memory::faults::Injection;
@@ -149,7 +149,8 @@ fn every_call_under(injection: Injection) {
             findings.is_empty(),
             "{injection:?} at call {n}: {findings:#?}"
         );
-        assert_eq!(world.result(), calm, "{injection:?} at call {n}");
+        let otherwise = differences(&world.result(), &calm);
+        assert_eq!(otherwise, Vec::<String>::new(), "{injection:?} at call {n}");
     }
     assert!(calls > 100, "only {calls} calls were tried");
 }

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use quittance_chaos::script::now;
 use quittance_chaos::world::MAP;
 use quittance_chaos::{Ask, World};
+use quittance_core::digest::HmacKey;
 use quittance_core::id::{RequestId, StoreId};
 use quittance_core::request::{DenialReason, Happening, Outcome, Right, Stage};
 use quittance_core::task::Amendment;
@@ -86,6 +87,38 @@ fn whoever_gave_the_second_kind_of_mailbox_gets_new_codes_too() {
     let reference = submitted.reference.as_str();
     now(world.intake().send_code(reference, "Canary-0@people.test")).unwrap();
     assert_eq!(world.mailer.to("canary-0@people.test").len(), 2);
+}
+
+/// Tags of identifiers that stores yield are kept with those that were given; a code goes to neither.
+#[test]
+fn an_address_that_a_store_yielded_gets_no_code() {
+    let world = World::new(2, 1);
+    let id = asked(&world);
+    world.settle();
+    let other = world
+        .request_of(Ask {
+            person: 0,
+            ..DELETE
+        })
+        .unwrap();
+    let stranger = World::email(1);
+    let email = quittance_core::subject::IdentifierKind::parse("email").unwrap();
+    let value = world.map.identifiers[&email].normalise(&stranger).unwrap();
+    let tag = quittance_core::subject::subject_tag(&HmacKey::new([1; 32]), &email, &value);
+    world.ledger.tamper(&Key::Request(id), |item| {
+        if let Item::Request(request) = item {
+            request.subject_tags.push(tag);
+        }
+    });
+    world.clock.advance(SignedDuration::from_hours(1));
+    let reference = other.id.reference();
+    let mails = |person| world.mailer.to(&World::email(person)).len();
+    let before = mails(0);
+    // The answer is the same; the mail is not sent.
+    for address in [stranger, World::email(0)] {
+        now(world.intake().send_code(reference.as_str(), &address)).unwrap();
+    }
+    assert_eq!((mails(1), mails(0)), (0, before + 1));
 }
 
 const DELETE: Ask = Ask {

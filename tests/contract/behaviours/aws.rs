@@ -7,7 +7,7 @@ use quittance_engine::ledger::{Item, Version, Write};
 use quittance_engine::ports::{
     Deposit as _, Ledger as _, Shredder as _, TileStore as _, Vault as _,
 };
-use quittance_engine::vault::PAPERS;
+use quittance_engine::vault::{FOLDERS, PAPERS};
 
 use super::samples::{accepted, id, request};
 
@@ -22,7 +22,7 @@ pub(crate) async fn a_vault_object_is_ciphertext_bound_to_its_request(adapters: 
     assert_eq!(keys.len(), 2, "{keys:?}");
     let (one, two) = (&keys[0], &keys[1]);
     assert!(
-        one.starts_with(&format!("{}/", id(1))) && one.ends_with(PAPERS),
+        one.starts_with(&format!("papers/{}/", id(1))) && one.ends_with(PAPERS),
         "{one}"
     );
     let object = s3
@@ -54,29 +54,34 @@ pub(crate) async fn a_shredded_vault_leaves_nothing_behind(adapters: &Adapters) 
     let vault = adapters.vault().unwrap();
     vault.deposit(id(1), b"papers").await.unwrap();
     for n in 0..20 {
-        vault
-            .keep(id(1), &format!("part/{n}"), b"bytes")
-            .await
-            .unwrap();
+        let folder = FOLDERS[n % FOLDERS.len()];
+        let name = format!("{folder}/{n}");
+        vault.keep(id(1), &name, b"bytes").await.unwrap();
     }
     vault.deposit(id(2), b"papers").await.unwrap();
     assert_eq!(keys(adapters).await.len(), 22);
     // Another process that used the key a moment ago.
     let elsewhere = adapters.vault().unwrap();
     assert!(elsewhere.read(id(1), PAPERS).await.unwrap().is_some());
-    vault.shred(id(1)).await.unwrap();
+    let shredder = adapters.shredder().unwrap();
+    shredder.shred(id(1)).await.unwrap();
     assert_eq!(elsewhere.read(id(1), PAPERS).await, Ok(None));
-    assert!(elsewhere.keep(id(1), "late", b"bytes").await.is_err());
+    assert!(elsewhere.keep(id(1), "asked/late", b"bytes").await.is_err());
     let left = keys(adapters).await;
     assert_eq!(left.len(), 1);
-    assert!(left[0].starts_with(&id(2).to_string()));
+    assert!(left[0].starts_with(&format!("papers/{}/", id(2))));
+    let stray = vault.keep(id(2), "stray/1", b"bytes").await;
+    assert!(
+        matches!(stray, Err(Fault::Reject { .. })),
+        "nobody would shred it: {stray:?}"
+    );
 }
 
 pub(crate) async fn an_interrupted_deposit_is_made_again(adapters: &Adapters) {
     let vault = adapters.vault().unwrap();
     let bucket = adapters.settings().text(Setting::VaultBucket).unwrap();
     // What a try leaves that died before it wrote the key's row.
-    let orphan = format!("{}/0011223344556677/{PAPERS}", id(1));
+    let orphan = format!("papers/{}/0011223344556677/{PAPERS}", id(1));
     let put = adapters
         .clients()
         .s3
@@ -90,7 +95,8 @@ pub(crate) async fn an_interrupted_deposit_is_made_again(adapters: &Adapters) {
         vault.read(id(1), PAPERS).await,
         Ok(Some(b"papers".to_vec()))
     );
-    vault.shred(id(1)).await.unwrap();
+    let shredder = adapters.shredder().unwrap();
+    shredder.shred(id(1)).await.unwrap();
     assert_eq!(keys(adapters).await, Vec::<String>::new());
 }
 

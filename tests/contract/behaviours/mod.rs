@@ -74,6 +74,7 @@ impl AwsWorld {
             (Setting::LogKey, path("file", "log.pem")),
             (Setting::LogOrigin, "log.test/dsr".to_owned()),
             (Setting::TagKeys, path("file", "tags.json")),
+            (Setting::IntakeKey, path("file", "intake.key")),
             (Setting::Mail, path("dir", "mails")),
         ]);
         settings.extend(more);
@@ -94,7 +95,7 @@ impl AwsWorld {
             ledger: Arc::new(adapters.ledger().unwrap()),
             deposit: vault.clone(),
             vault: vault.clone(),
-            shredder: vault,
+            shredder: Arc::new(adapters.shredder().unwrap()),
             evidence: Arc::new(adapters.evidence().unwrap()),
             tiles: Arc::new(adapters.tiles().unwrap()),
             head_lock: Arc::new(adapters.head_lock().unwrap()),

@@ -53,6 +53,7 @@ pub(crate) fn request(n: u8) -> Request {
         challenge: None,
         codes_sent: 0,
         status_token: tag("status"),
+        mailbox: None,
         commitment: tag("commitment"),
         subject_tags: Vec::new(),
         plan: None,
@@ -64,6 +65,8 @@ pub(crate) fn request(n: u8) -> Request {
         amendments: 0,
         wake_at: None,
         purged_at: None,
+        attempts: 0,
+        block: None,
     }
 }
 

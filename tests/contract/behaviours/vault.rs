@@ -14,7 +14,7 @@ pub(crate) async fn what_was_deposited_is_read(world: &World) {
     let papers = vec![b'p'; 300_000];
     assert_eq!(world.deposit.deposit(id(1), &papers).await, Ok(()));
     assert_eq!(world.vault.read(id(1), PAPERS).await, Ok(Some(papers)));
-    assert_eq!(world.vault.read(id(1), "export.zip").await, Ok(None));
+    assert_eq!(world.vault.read(id(1), "export/one.zip").await, Ok(None));
 }
 
 pub(crate) async fn a_deposit_may_be_repeated(world: &World) {
@@ -45,7 +45,7 @@ pub(crate) async fn the_first_write_of_a_name_wins(world: &World) {
         Ok(b"one".to_vec())
     );
     assert_eq!(
-        world.vault.keep(id(1), "other", b"two").await,
+        world.vault.keep(id(1), "asked/other", b"two").await,
         Ok(b"two".to_vec())
     );
     assert_eq!(
@@ -59,28 +59,32 @@ pub(crate) async fn racing_writers_of_a_name_read_the_same(world: &World) {
     let texts: Vec<String> = (0..6).map(|n| format!("writer {n}")).collect();
     let keeps = texts
         .iter()
-        .map(|text| world.vault.keep(id(1), "name", text.as_bytes()));
+        .map(|text| world.vault.keep(id(1), "asked/name", text.as_bytes()));
     let kept: BTreeSet<Vec<u8>> = join_all(keeps)
         .await
         .into_iter()
         .map(Result::unwrap)
         .collect();
     assert_eq!(kept.len(), 1);
-    let there = world.vault.read(id(1), "name").await.unwrap();
+    let there = world.vault.read(id(1), "asked/name").await.unwrap();
     assert_eq!(there.as_ref(), kept.first());
 }
 
 pub(crate) async fn a_shredded_request_is_gone_and_others_are_not(world: &World) {
     for n in [1, 2] {
         world.deposit.deposit(id(n), b"papers").await.unwrap();
-        world.vault.keep(id(n), "name", b"bytes").await.unwrap();
+        world
+            .vault
+            .keep(id(n), "asked/name", b"bytes")
+            .await
+            .unwrap();
     }
     assert_eq!(world.shredder.shred(id(1)).await, Ok(()));
-    for name in [PAPERS, "name"] {
+    for name in [PAPERS, "asked/name"] {
         assert_eq!(world.vault.read(id(1), name).await, Ok(None));
         assert!(world.vault.read(id(2), name).await.unwrap().is_some());
     }
-    let late = world.vault.keep(id(1), "late", b"bytes").await;
+    let late = world.vault.keep(id(1), "asked/late", b"bytes").await;
     assert!(matches!(late, Err(Fault::Reject { .. })), "{late:?}");
     assert_eq!(world.shredder.shred(id(1)).await, Ok(()), "again is fine");
     assert_eq!(
@@ -92,7 +96,7 @@ pub(crate) async fn a_shredded_request_is_gone_and_others_are_not(world: &World)
 
 pub(crate) async fn an_unknown_request_has_no_vault(world: &World) {
     assert_eq!(world.vault.read(id(1), PAPERS).await, Ok(None));
-    let kept = world.vault.keep(id(1), "name", b"bytes").await;
+    let kept = world.vault.keep(id(1), "asked/name", b"bytes").await;
     assert!(matches!(kept, Err(Fault::Reject { .. })), "{kept:?}");
 }
 

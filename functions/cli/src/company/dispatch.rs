@@ -10,55 +10,41 @@ use quittance_core::data_map::DataMap;
 use quittance_core::fault::Fault;
 use quittance_core::message::Message;
 use quittance_core::request::Right;
-use quittance_engine::batch::{Delivery, deliver};
-use quittance_engine::ports::{Clock, Witnesses};
-use quittance_engine::sequencer::Sequencer;
+use quittance_engine::batch::{Consumer, Delivery, deliver};
+use quittance_engine::ports::Clock;
 use quittance_engine::statement::Handler;
+use quittance_engine::tick::Ticker;
 use quittance_engine::worker::Worker;
+use quittance_receipts::Receipts;
 use tokio::task::JoinSet;
 
 use crate::printing::Failure;
-use crate::witness::LocalWitnesses;
 
 /// Starts a poller for every queue, and the clock.
 pub(super) fn start(
     work: &mut JoinSet<()>,
     adapters: &Adapters,
     map: &Arc<DataMap>,
-    sequencer: Sequencer,
+    receipts: Receipts,
     handler: &Handler,
-    witnesses: &Arc<LocalWitnesses>,
 ) -> Result<(), Failure> {
+    let ticker = quittance_clock::wire(adapters)?;
+    let poller = |queue, consumer| Poller {
+        receiver: adapters.receiver(),
+        queue,
+        consumer,
+        ticker: ticker.clone(),
+        clock: adapters.clock(),
+    };
     for right in Right::ALL {
-        let worker = worker(right, adapters, map, handler)?;
+        let worker = Arc::new(worker(right, adapters, map, handler)?);
         for queue in [QueueName::Requests(right), QueueName::Tasks(right)] {
-            let (worker, clock) = (worker.clone(), adapters.clock());
-            let receiver = adapters.receiver();
-            work.spawn(async move {
-                let handle = |message: Message| {
-                    let (worker, until) = (worker.clone(), budget(&*clock));
-                    async move { worker.handle(&message, until).await }
-                };
-                poll(&receiver, queue, handle).await;
-            });
+            let poller = poller(queue, worker.clone());
+            work.spawn(async move { poller.poll().await });
         }
     }
-    let (receiver, clock, software) = (adapters.receiver(), adapters.clock(), handler.clone());
-    let witnesses = Arc::clone(witnesses);
-    work.spawn(async move {
-        let handle = |message: Message| {
-            let (sequencer, clock) = (sequencer.clone(), Arc::clone(&clock));
-            let (software, witnesses) = (software.clone(), Arc::clone(&witnesses));
-            async move {
-                let until = budget(&*clock);
-                let asked: Option<&dyn Witnesses> = Some(&*witnesses);
-                quittance_receipts::handle(&sequencer, &*clock, &message, until, &software, asked)
-                    .await
-            }
-        };
-        poll(&receiver, QueueName::Statements, handle).await;
-    });
-    let ticker = quittance_clock::wire(adapters)?;
+    let poller = poller(QueueName::Statements, Arc::new(receipts));
+    work.spawn(async move { poller.poll().await });
     work.spawn(async move {
         loop {
             if let Err(fault) = quittance_clock::handle(&ticker).await {
@@ -84,55 +70,62 @@ fn worker(
     })
 }
 
-/// Receives, handles, deletes what succeeded; what failed is seen again, and after five times left
-/// to the dead-letter queue's fate: the clock goes on announcing whatever is open.
-async fn poll<F, T>(receiver: &Receiver, queue: QueueName, handle: F)
-where
-    F: Fn(Message) -> T + Send + Sync,
-    T: Future<Output = Result<(), Fault>> + Send,
-{
-    loop {
-        let messages = match receiver.receive(queue, BATCH, Duration::ZERO).await {
-            Ok(messages) => messages,
-            Err(fault) => {
-                tracing::warn!(queue = %queue, fault = %fault, "cannot receive");
-                Vec::new()
-            }
-        };
-        if messages.is_empty() {
-            tokio::time::sleep(IDLE).await;
-            continue;
-        }
-        let batch: Vec<Delivery> = messages
-            .iter()
-            .map(|message| Delivery {
-                id: message.receipt_handle.clone(),
-                body: message.body.clone(),
-            })
-            .collect();
-        let failed = deliver(&batch, &handle).await;
-        for message in &messages {
-            settle(
-                receiver,
-                queue,
-                message,
-                failed.contains(&message.receipt_handle),
-            )
-            .await;
-        }
-    }
+/// One queue and whoever serves it.
+struct Poller {
+    receiver: Receiver,
+    queue: QueueName,
+    consumer: Arc<dyn Consumer>,
+    ticker: Ticker,
+    clock: Arc<dyn Clock>,
 }
 
-async fn settle(receiver: &Receiver, queue: QueueName, message: &Received, failed: bool) {
-    let settled = if failed && message.receive_count < MAX_RECEIVES {
-        receiver
-            .release(queue, message, Duration::from_secs(2))
-            .await
-    } else {
-        receiver.delete(queue, message).await
-    };
-    if let Err(fault) = settled {
-        tracing::warn!(queue = %queue, fault = %fault, "a message will be seen again");
+impl Poller {
+    /// Receives, handles, deletes what succeeded; what failed is seen again, and after five times it
+    /// is a dead letter: what it was about is blocked, visibly.
+    async fn poll(&self) {
+        loop {
+            let received = self.receiver.receive(self.queue, BATCH, Duration::ZERO);
+            let messages = match received.await {
+                Ok(messages) => messages,
+                Err(fault) => {
+                    tracing::warn!(queue = %self.queue, fault = %fault, "cannot receive");
+                    Vec::new()
+                }
+            };
+            if messages.is_empty() {
+                tokio::time::sleep(IDLE).await;
+                continue;
+            }
+            let batch: Vec<Delivery> = messages
+                .iter()
+                .map(|message| Delivery {
+                    id: message.receipt_handle.clone(),
+                    body: message.body.clone(),
+                })
+                .collect();
+            let failed = deliver(&batch, &*self.consumer, budget(&*self.clock)).await;
+            for message in &messages {
+                let settled = if !failed.contains(&message.receipt_handle) {
+                    self.receiver.delete(self.queue, message).await
+                } else if message.receive_count < MAX_RECEIVES {
+                    let pause = Duration::from_secs(2);
+                    self.receiver.release(self.queue, message, pause).await
+                } else {
+                    self.bury(message).await
+                };
+                if let Err(fault) = settled {
+                    tracing::warn!(queue = %self.queue, fault = %fault, "a message will be seen again");
+                }
+            }
+        }
+    }
+
+    async fn bury(&self, message: &Received) -> Result<(), Fault> {
+        // What nobody can read is about nothing.
+        if let Ok(letter) = Message::parse(&message.body) {
+            self.ticker.bury(&letter).await?;
+        }
+        self.receiver.delete(self.queue, message).await
     }
 }
 

@@ -11,15 +11,18 @@ use crate::company::Company;
 use crate::evidence::{Files, put};
 use crate::printing::Failure;
 
-/// Refuses a directory that holds something already.
-pub(crate) fn refuse_full(out: &Path) -> Result<(), Failure> {
+/// Makes the directory, before the work that is to be left there; refuses one that holds something
+/// already, or cannot be written.
+pub(crate) fn claim(out: &Path) -> Result<(), Failure> {
     if out.exists() && (!out.is_dir() || fs::read_dir(out)?.next().is_some()) {
         return Err(Failure::conflict(format!(
             "{} is not an empty directory: choose another --out",
             out.display()
         )));
     }
-    Ok(())
+    let probe = out.join(".probe");
+    put(&probe, b"")?;
+    Ok(fs::remove_file(probe)?)
 }
 
 /// Rebuilds the log and compares every file.

@@ -96,6 +96,7 @@ pub(super) fn request() -> impl Strategy<Value = Request> {
                 }),
                 codes_sent,
                 status_token,
+                mailbox: plan.as_ref().map(|_| commitment),
                 commitment,
                 subject_tags,
                 plan: plan.map(|(data_map, stores, digest)| Plan {
@@ -112,6 +113,12 @@ pub(super) fn request() -> impl Strategy<Value = Request> {
                 amendments,
                 wake_at: times[7],
                 purged_at: times[6],
+                attempts: codes_sent,
+                block: times[4].map(|at| Block {
+                    reason: BlockReason::TooLarge,
+                    until: times[5],
+                    at,
+                }),
             }
         },
     )

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use quittance_core::fault::Fault;
 use quittance_core::id::RequestId;
 use quittance_engine::ports::{Clock, Deposit, Shredder, Vault};
-use quittance_engine::vault::PAPERS;
+use quittance_engine::vault::{FOLDERS, PAPERS, folder};
 
 use crate::objects::{Bucket, Label, Put};
 pub(crate) use keys::ID as KEYS_ID;
@@ -66,7 +66,8 @@ impl S3Vault {
         request: RequestId,
         name: &str,
     ) -> Result<Option<Vec<u8>>, Fault> {
-        let Some(object) = self.bucket.read(&place(request, &row.series, name)).await? else {
+        let place = place(request, &row.series, name)?;
+        let Some(object) = self.bucket.read(&place).await? else {
             return Ok(None);
         };
         let key = self.wrap.unwrap(request, &row.wrapped).await?;
@@ -86,7 +87,7 @@ impl Deposit for S3Vault {
         let (key, wrapped) = self.wrap.fresh(request, self.clock.as_ref()).await?;
         let series = series(self.clock.as_ref());
         let sealed = seal::seal(&key, request, PAPERS, papers, self.nonce())?;
-        let place = place(request, &series, PAPERS);
+        let place = place(request, &series, PAPERS)?;
         self.bucket.put_new(&place, sealed, LABEL).await?;
         // The commit point: before it there is ciphertext that nobody can read, after it a deposit.
         let row = KeyRow {
@@ -113,7 +114,7 @@ impl Vault for S3Vault {
         let sealed = seal::seal(&key, request, name, bytes, self.nonce())?;
         match self
             .bucket
-            .put_new(&place(request, &row.series, name), sealed, LABEL)
+            .put_new(&place(request, &row.series, name)?, sealed, LABEL)
             .await?
         {
             Put::Written => Ok(bytes.to_vec()),
@@ -132,12 +133,39 @@ impl Vault for S3Vault {
     }
 }
 
+/// Destroys what the vault holds. It needs no key: what it cannot read it can still destroy.
+#[derive(Debug)]
+pub struct S3Shredder {
+    bucket: Bucket,
+    keys: Keys,
+}
+
+impl S3Shredder {
+    /// Builds the shredder over the vault's bucket and its table of keys.
+    pub fn new(
+        s3: aws_sdk_s3::Client,
+        bucket: impl Into<String>,
+        dynamodb: aws_sdk_dynamodb::Client,
+        keys_table: impl Into<String>,
+    ) -> Self {
+        Self {
+            bucket: Bucket::new(s3, bucket),
+            keys: Keys::new(dynamodb, keys_table),
+        }
+    }
+}
+
 #[async_trait]
-impl Shredder for S3Vault {
+impl Shredder for S3Shredder {
     async fn shred(&self, request: RequestId) -> Result<(), Fault> {
         // The key first: from here on nothing of this request can be read, whatever comes next.
         self.keys.delete(request).await?;
-        self.bucket.delete_all(&format!("{request}/")).await
+        for folder in FOLDERS {
+            self.bucket
+                .delete_all(&format!("{folder}/{request}/"))
+                .await?;
+        }
+        Ok(())
     }
 
     async fn keys_before(
@@ -150,8 +178,10 @@ impl Shredder for S3Vault {
     }
 }
 
-fn place(request: RequestId, series: &str, name: &str) -> String {
-    format!("{request}/{series}/{name}")
+/// The folder comes first, so that a role can be narrowed to folders by a prefix.
+fn place(request: RequestId, series: &str, name: &str) -> Result<String, Fault> {
+    let folder = folder(name).ok_or_else(|| Fault::reject("vault: a name in no folder"))?;
+    Ok(format!("{folder}/{request}/{series}/{name}"))
 }
 
 fn series(clock: &dyn Clock) -> String {

@@ -49,6 +49,8 @@ impl ClockEvent {
                 | Happening::Revoked
                 | Happening::PartialAllowed
                 | Happening::Released(_)
+                | Happening::Stuck(_)
+                | Happening::Retried
                 | Happening::Attested(_)
                 | Happening::Responded(_)
                 | Happening::Downloaded => return None,

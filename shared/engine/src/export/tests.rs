@@ -203,15 +203,19 @@ proptest! {
             let composed = composed_by(&format!("Shop {word}"), vec![part]);
             let slug = composed.files.iter().find(|f| f.media_type == CSV).unwrap();
             let slug = slug.path.trim_start_matches("data/").trim_end_matches(".csv").to_owned();
-            ["index.html", "about-processing.html"].map(|path| {
+            let pages = ["index.html", "about-processing.html"].map(|path| {
                 // The store's generated folder name is the one thing that tags may take from it.
                 skeleton(&file(&composed, path))
                     .join("\n")
                     .replace(&format!("store-{slug}\""), "SLUG\"")
                     .replace(&format!("data/{slug}."), "SLUG.")
-            })
+            });
+            (pages, composed.withheld.is_empty())
         };
-        prop_assert_eq!(page(&hostile), page(&benign));
+        let (shown, is_whole) = page(&hostile);
+        // A name such as `cvv` is never disclosed, and that is announced.
+        prop_assume!(is_whole);
+        prop_assert_eq!(shown, page(&benign).0);
     }
 
     #[test]

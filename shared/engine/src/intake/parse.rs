@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use quittance_core::calendar::Zone;
 use quittance_core::data_map::DataMap;
-use quittance_core::digest::Tag;
+use quittance_core::digest::{HmacKey, Tag};
 use quittance_core::id::RequestId;
 use quittance_core::regime::{NoRegime, Regime};
 use quittance_core::request::{Request, Right, Stage};
@@ -162,10 +162,10 @@ impl Form {
         &self,
         id: RequestId,
         papers: &Papers,
-        keys: &TagKeys,
+        (keys, key): (&TagKeys, &HmacKey),
         now: Timestamp,
     ) -> Request {
-        let token = secrets::status_token(&keys.intake, id, &self.client_token);
+        let token = secrets::status_token(key, id, &self.client_token);
         let mut tags: Vec<Tag> = self
             .identifiers
             .iter()
@@ -198,7 +198,11 @@ impl Form {
             closed_at: None,
             challenge: None,
             codes_sent: 0,
-            status_token: secrets::status_tag(&keys.intake, &token),
+            status_token: secrets::status_tag(key, &token),
+            mailbox: self
+                .mail_to
+                .as_deref()
+                .map(|address| secrets::mailbox_tag(key, address)),
             commitment,
             subject_tags: tags,
             plan: None,
@@ -210,6 +214,8 @@ impl Form {
             amendments: 0,
             wake_at: Some(now.saturating_add(DRAFT_LIFE).unwrap_or(Timestamp::MAX)),
             purged_at: None,
+            attempts: 0,
+            block: None,
         }
     }
 }
@@ -233,14 +239,12 @@ pub(super) fn own_address(
     request: &Request,
     typed: &str,
     map: &DataMap,
-    keys: &TagKeys,
+    key: &HmacKey,
 ) -> Option<String> {
+    let own = request.mailbox?;
     map.provable_kinds().into_iter().find_map(|kind| {
         let value = map.identifiers.get(&kind)?.normalise(typed).ok()?;
-        let tag = subject_tag(&keys.subject, &kind, &value);
-        request
-            .subject_tags
-            .contains(&tag)
+        secrets::same(&own, &secrets::mailbox_tag(key, value.expose()))
             .then(|| value.expose().to_owned())
     })
 }

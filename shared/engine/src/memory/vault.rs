@@ -12,7 +12,7 @@ use super::clock::MemoryClock;
 use super::faults::Faults;
 use super::{contract, locked};
 use crate::ports::{Clock, Deposit, Shredder, Vault};
-use crate::vault::PAPERS;
+use crate::vault::{PAPERS, folder};
 
 /// All requests' vaults.
 #[derive(Clone, Debug)]
@@ -85,6 +85,7 @@ impl Vault for MemoryVault {
             !name.is_empty() && name.chars().all(legal),
             "vault names are plain",
         );
+        contract(folder(name).is_some(), "vault names lie in a folder");
         self.faults
             .call("vault.keep", || {
                 let mut inner = locked(&self.inner);

@@ -26,7 +26,7 @@ impl Worker {
             return Ok(Step::Rest);
         };
         if request.right != self.right() {
-            return Err(Fault::reject("this request belongs to another right"));
+            return Err(Fault::reject(super::OTHER_RIGHT));
         }
         if let Some(ending) = request.ending {
             return match request.stage {
@@ -39,6 +39,10 @@ impl Worker {
         }
         if self.is_outdated(&request) {
             return self.replan(request, version).await;
+        }
+        if request.block.is_some() {
+            // Staff lets it try again, or a corrected data map does.
+            return Ok(Step::Rest);
         }
         match request.stage {
             Stage::Draft => Ok(Step::Rest),

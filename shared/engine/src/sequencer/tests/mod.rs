@@ -365,6 +365,7 @@ fn request(id: RequestId) -> Request {
         challenge: None,
         codes_sent: 0,
         status_token: tag,
+        mailbox: None,
         commitment: tag,
         subject_tags: Vec::new(),
         plan: None,
@@ -376,5 +377,7 @@ fn request(id: RequestId) -> Request {
         amendments: 0,
         wake_at: Some(now),
         purged_at: None,
+        attempts: 0,
+        block: None,
     }
 }
