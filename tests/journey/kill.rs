@@ -77,48 +77,43 @@ async fn a_process_killed_twenty_times_closes_every_request_once() {
     check_log(&local).await;
 }
 
-/// Copies the log out of its bucket and lets `dsr fsck` judge it.
+/// Copies the log out of its bucket and lets `dsr fsck` judge it, by a policy that asks for both witnesses:
+/// they are asked again until they have answered.
 async fn check_log(local: &Local) {
-    let clients = quittance_aws::clients::Clients::local(&local.endpoint).await;
+    let policy = local.run(&["policy"]);
+    let said = String::from_utf8_lossy(&policy.stderr);
+    assert!(policy.status.success(), "{said}");
+    std::fs::write(local.dir.join("policy"), policy.stdout).unwrap();
     let out = local.dir.join("copied");
-    let listed = clients
-        .s3
-        .list_objects_v2()
-        .bucket("quittance-log")
-        .send()
-        .await
-        .unwrap();
-    for object in listed.contents() {
+    until(Duration::from_mins(2), Duration::from_secs(1), || async {
+        copy_log(local, &out).await;
+        let mut fsck = dsr();
+        fsck.arg("fsck")
+            .arg(&out)
+            .arg("--policy")
+            .arg(local.dir.join("policy"));
+        let judged = fsck.output().unwrap();
+        if judged.status.success() {
+            Ok(())
+        } else {
+            Err(String::from_utf8_lossy(&judged.stdout).into_owned())
+        }
+    })
+    .await;
+}
+
+async fn copy_log(local: &Local, out: &std::path::Path) {
+    let clients = quittance_aws::clients::Clients::local(&local.endpoint).await;
+    if out.exists() {
+        std::fs::remove_dir_all(out).unwrap();
+    }
+    let list = clients.s3.list_objects_v2().bucket("quittance-log");
+    for object in list.send().await.unwrap().contents() {
         let key = object.key().unwrap();
-        let got = clients
-            .s3
-            .get_object()
-            .bucket("quittance-log")
-            .key(key)
-            .send()
-            .await
-            .unwrap();
+        let get = clients.s3.get_object().bucket("quittance-log").key(key);
+        let got = get.send().await.unwrap();
         let path = out.join(key);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, got.body.collect().await.unwrap().into_bytes()).unwrap();
     }
-    let policy = local.run(&["policy"]);
-    assert!(
-        policy.status.success(),
-        "{}",
-        String::from_utf8_lossy(&policy.stderr)
-    );
-    std::fs::write(local.dir.join("policy"), policy.stdout).unwrap();
-    let judged = dsr()
-        .arg("fsck")
-        .arg(&out)
-        .arg("--policy")
-        .arg(local.dir.join("policy"))
-        .output()
-        .unwrap();
-    assert!(
-        judged.status.success(),
-        "{}",
-        String::from_utf8_lossy(&judged.stdout)
-    );
 }

@@ -16,3 +16,4 @@ mod law;
 mod local;
 mod many;
 mod rewrite;
+mod witness;

@@ -80,20 +80,23 @@ async fn verify_receipts(local: &Local, asked: &[(Asked, &str, Instant)]) {
     std::fs::write(local.dir.join("policy"), policy.stdout).unwrap();
     let clients = quittance_aws::clients::Clients::local(&local.endpoint).await;
     for (asked, _, _) in asked {
-        let key = format!("receipts/{}.receipt.json", asked.reference);
-        let got = clients
-            .s3
-            .get_object()
-            .bucket("quittance-evidence")
-            .key(key)
-            .send()
-            .await;
+        // Receipts are there at once, and with cosignatures as soon as both witnesses have answered.
+        let key = format!("witnessed/{}.receipt.json", asked.reference);
         let file = local.dir.join("receipt.json");
-        std::fs::write(
-            &file,
-            got.unwrap().body.collect().await.unwrap().into_bytes(),
-        )
-        .unwrap();
+        until(Duration::from_mins(2), PAUSE, || async {
+            let get = clients
+                .s3
+                .get_object()
+                .bucket("quittance-evidence")
+                .key(&key);
+            let got = get
+                .send()
+                .await
+                .map_err(|error| format!("{key}: {error:?}"))?;
+            let bytes = got.body.collect().await.unwrap().into_bytes();
+            std::fs::write(&file, bytes).map_err(|error| error.to_string())
+        })
+        .await;
         let judged = dsr()
             .arg("verify")
             .arg(&file)

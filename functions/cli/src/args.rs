@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
+use quittance_core::receipt::Day;
 
 use crate::rewrite::RewriteArgs;
 
@@ -25,6 +26,14 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Rebuild a log from its entries and compare every file, offline
     Fsck(FsckArgs),
+    /// Audit a log's daily manifests: is every request accounted for, and was it answered in time?
+    Audit(AuditArgs),
+    /// Write a receipt as a Sigstore bundle, for the verifiers of that world
+    Bundle(BundleArgs),
+    /// Pack what an auditor is handed over, or check such a bag
+    Evidence(EvidenceArgs),
+    /// Cosign a log's checkpoints, for an auditor: only what extends what was cosigned before
+    Witness(WitnessArgs),
     /// Check a data map
     DataMap(DataMapArgs),
     /// Take the rows of some people out of a local file
@@ -90,6 +99,114 @@ pub(crate) struct FsckArgs {
     /// Answer in JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct AuditArgs {
+    /// The log's directory: checkpoint, tile/ and manifests/
+    pub(crate) dir: PathBuf,
+    /// The policy: whose log you trust, and how many witnesses must have cosigned it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: PathBuf,
+    /// The first day of acceptance that counts, as in 2026-01-01; without it, from the beginning
+    #[arg(long, value_name = "DAY", value_parser = day)]
+    pub(crate) from: Option<Day>,
+    /// The last one; without it, up to the last manifest
+    #[arg(long, value_name = "DAY", value_parser = day)]
+    pub(crate) to: Option<Day>,
+    /// Compare every receipt in this directory with the account
+    #[arg(long, value_name = "DIR")]
+    pub(crate) receipts: Option<PathBuf>,
+    /// Answer in JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct WitnessArgs {
+    /// Where the key and what was cosigned are kept: keep this directory, or retire the witness
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: PathBuf,
+    /// The witness's name, as in witness.example.org
+    #[arg(long)]
+    pub(crate) name: String,
+    #[command(subcommand)]
+    pub(crate) command: WitnessCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WitnessCommand {
+    /// Print the witness's verifier key, for policies; makes the key if there is none
+    Key,
+    /// Rebuild a log's directory and cosign its checkpoint: prints the checkpoint with the cosignature
+    Cosign {
+        /// The log's directory
+        log: PathBuf,
+        /// The policy: whose log it is
+        #[arg(long, value_name = "FILE")]
+        policy: PathBuf,
+    },
+    /// Answer logs that ask (C2SP tlog-witness), over plain HTTP: put TLS in front of it
+    Serve {
+        /// A policy that names a log; may be repeated
+        #[arg(long, value_name = "FILE", required = true)]
+        policy: Vec<PathBuf>,
+        /// Where to listen
+        #[arg(long, default_value = "127.0.0.1:8021")]
+        listen: std::net::SocketAddr,
+    },
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct BundleArgs {
+    /// The receipt file
+    pub(crate) file: PathBuf,
+    /// Where to write the bundle
+    pub(crate) bundle: PathBuf,
+    /// Where to write the bytes that it is about: the statement's DSSE encoding
+    pub(crate) artifact: PathBuf,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct EvidenceArgs {
+    #[command(subcommand)]
+    pub(crate) command: EvidenceCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EvidenceCommand {
+    /// Pack receipts, log, register, timeline and figures into a new directory, a bag (RFC 8493)
+    Export(ExportArgs),
+    /// Check a bag, offline: digests, the whole log, every receipt, the account
+    Verify {
+        /// The bag's directory
+        bag: PathBuf,
+        /// The policy that you trust; the bag's own is not used
+        #[arg(long, value_name = "FILE")]
+        policy: PathBuf,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct ExportArgs {
+    /// The directory to make
+    pub(crate) out: PathBuf,
+    /// The directory of a running `dsr local`; without it, the QUITTANCE_ settings in the environment
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// The first day of acceptance; without it, from the beginning
+    #[arg(long, value_name = "DAY", value_parser = day)]
+    pub(crate) from: Option<Day>,
+    /// The last one; without it, up to the last manifest
+    #[arg(long, value_name = "DAY", value_parser = day)]
+    pub(crate) to: Option<Day>,
+}
+
+fn day(text: &str) -> Result<Day, String> {
+    Day::parse(text).ok_or_else(|| "a day is written YYYY-MM-DD".to_owned())
 }
 
 #[derive(ClapArgs, Debug)]

@@ -22,6 +22,7 @@ use quittance_core::fault::Fault;
 use quittance_engine::ports::{HeadLock as _, Signer};
 use quittance_engine::statement::Handler;
 use quittance_local::{LocalAws, Options, StartError};
+use quittance_receipts::Receipts;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -31,6 +32,7 @@ use self::home::Running;
 use crate::args::LocalArgs;
 use crate::printing::{Failure, data, talk};
 use crate::shop::{self, Days};
+use crate::witness::LocalWitnesses;
 
 /// The log's name.
 pub(crate) const ORIGIN: &str = "chinook.test/dsr-log";
@@ -41,6 +43,7 @@ pub(crate) struct Company {
     pub(crate) adapters: Adapters,
     pub(crate) map: Arc<DataMap>,
     pub(crate) signer: Arc<dyn Signer>,
+    pub(crate) witnesses: Arc<LocalWitnesses>,
     pub(crate) api: SocketAddr,
     home: Home,
     work: JoinSet<()>,
@@ -75,11 +78,16 @@ impl Company {
         );
         let map = Arc::new(DataMap::parse(shop::DATA_MAP)?);
         shop::furnish(adapters.clients(), days).await?;
-        let receipts = quittance_receipts::wire(&adapters).await?;
+        let receipts = quittance_receipts::wire(&adapters, handler()).await?;
         if adapters.head_lock()?.read().await?.is_none() {
             receipts.sequencer.create().await?;
         }
         let signer = Arc::clone(&receipts.sequencer.signer);
+        let witnesses = Arc::new(witnesses(home.dir(), &*signer)?);
+        let receipts = Receipts {
+            witnesses: Some(witnesses.clone()),
+            ..receipts
+        };
         let mut work = JoinSet::new();
         dispatch::start(&mut work, &adapters, &map, receipts, &handler())?;
         let intake = quittance_intake::wire(&adapters, Arc::clone(&map), handler())?;
@@ -96,6 +104,7 @@ impl Company {
             adapters,
             map,
             signer,
+            witnesses,
             api,
             home,
             work,
@@ -150,6 +159,12 @@ pub(crate) async fn connect(dir: &Path) -> Result<Adapters, Failure> {
         clients,
         Arc::new(SystemClock),
     ))
+}
+
+/// The two witnesses of a `dsr local`. They stand for auditors' own, and prove nothing to strangers: they
+/// are the company's.
+pub(crate) fn witnesses(dir: &Path, signer: &dyn Signer) -> Result<LocalWitnesses, Failure> {
+    LocalWitnesses::open(&dir.join("witnesses"), signer.log_vkey())
 }
 
 /// The data map of the company.

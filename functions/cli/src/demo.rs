@@ -5,7 +5,7 @@
 
 mod api;
 mod ask;
-mod leave;
+pub(crate) mod leave;
 mod tell;
 
 use std::collections::BTreeMap;
@@ -15,20 +15,22 @@ use std::sync::Arc;
 use futures::future::try_join_all;
 use quittance_aws::clock::SystemClock;
 use quittance_aws::telemetry::{self, Format};
+use quittance_core::audit::Period;
 use quittance_core::digest::Digest;
 use quittance_core::id::LeafId;
-use quittance_core::receipt::{Policy, verify};
+use quittance_core::receipt::{Day, Policy, verify};
 use quittance_core::request::Right;
-use quittance_engine::ports::{Clock as _, Evidence as _};
-use quittance_engine::sequencer::paths;
+use quittance_engine::ports::{Clock as _, Witnesses as _};
+use quittance_engine::sequencer::receipt_of;
 
 use self::api::Api;
 use self::ask::{Ask, Asked};
 use crate::args::DemoArgs;
-use crate::company::{Company, Home};
+use crate::company::{self, Company, Home};
+use crate::evidence::Files;
 use crate::printing::{Failure, data};
 use crate::shop::{self, Customer, Days};
-use crate::support;
+use crate::{evidence, support};
 
 /// `dsr demo`.
 pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
@@ -50,18 +52,27 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
     let asked = ask::all(&company, &api, asks).await?;
 
     tell::results(&company, &asked).await?;
+    account(&company).await?;
     let receipts = receipts(&company, &asked).await?;
-    let policy = support::policy_of(&*company.signer)?;
+    let policy = support::policy_of(&*company.signer, company.witnesses.vkeys())?;
     let verified = check_receipts(&receipts, &policy)?;
     show_refusal(&receipts, &policy.1)?;
     ask::download_one(&company, &api, &asked).await?;
     let after = shop::inventory(company.adapters.clients()).await?;
     check_others(&before.digests, &after.digests, &asked)?;
     tell::gone(before.events, after.events);
-    let log = leave::log_files(&company).await?;
+    let log = evidence::log_files(&company.adapters).await?;
     leave::check_log(&log, &policy.1)?;
     if let Some(out) = &args.out {
         leave::write(out, &company, &receipts, &policy.0, &log)?;
+        let witnesses = company.witnesses.vkeys();
+        evidence::pack_into(
+            &out.join("bag"),
+            &company.adapters,
+            witnesses,
+            Period::default(),
+        )
+        .await?;
         tell::left(out);
     }
     company.stop().await;
@@ -74,27 +85,39 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A receipt file by its name.
-pub(crate) type Receipts = BTreeMap<String, Vec<u8>>;
+/// Has the log cosigned, with the manifest of this day in it, which the receipts function makes when the day is over.
+async fn account(company: &Company) -> Result<(), Failure> {
+    let receipts = quittance_receipts::wire(&company.adapters, company::handler()).await?;
+    let sequencer = receipts.sequencer;
+    let clock = company.adapters.clock();
+    let (today, by) = (Day::of(clock.now()), company::handler());
+    sequencer.account_of(today, &*clock, &by).await?;
+    sequencer.run_through(&*clock, jiff::Timestamp::MAX).await?;
+    let cosigned = sequencer.cosign(&*company.witnesses, &*clock).await?;
+    let size = cosigned.size;
+    let size = size.ok_or_else(|| Failure::failed(format!("not cosigned: {cosigned:?}")))?;
+    tell::witnessed(size, company.witnesses.vkeys().len());
+    Ok(())
+}
 
 /// Reads the receipts of all requests: acceptance and outcome.
-async fn receipts(company: &Company, asked: &[Asked]) -> Result<Receipts, Failure> {
+async fn receipts(company: &Company, asked: &[Asked]) -> Result<Files, Failure> {
     let evidence = company.adapters.evidence()?;
     let ids = asked.iter().map(|asked| asked.id);
     let leaves = ids.flat_map(|id| [LeafId::Acceptance(id), LeafId::Outcome(id)]);
     let read = leaves.map(|leaf| {
         let evidence = &evidence;
         async move {
-            let path = paths::receipt(&leaf);
-            let file = evidence.read(&path).await?;
-            let file = file.ok_or_else(|| Failure::failed(format!("{path} is missing")))?;
-            Ok::<_, Failure>((path.trim_start_matches("receipts/").to_owned(), file))
+            let name = leaf.file_name();
+            let file = receipt_of(evidence, &leaf).await?;
+            let file = file.ok_or_else(|| Failure::failed(format!("{name} is missing")))?;
+            Ok::<_, Failure>((name, file))
         }
     });
     Ok(try_join_all(read).await?.into_iter().collect())
 }
 
-fn check_receipts(receipts: &Receipts, policy: &(String, Policy)) -> Result<usize, Failure> {
+fn check_receipts(receipts: &Files, policy: &(String, Policy)) -> Result<usize, Failure> {
     for (name, file) in receipts {
         let report = verify(file, &policy.1);
         if let Some(failed) = report.failed() {
@@ -108,7 +131,7 @@ fn check_receipts(receipts: &Receipts, policy: &(String, Policy)) -> Result<usiz
 }
 
 /// Changes one digit of one receipt, and shows that it is refused.
-fn show_refusal(receipts: &Receipts, policy: &Policy) -> Result<(), Failure> {
+fn show_refusal(receipts: &Files, policy: &Policy) -> Result<(), Failure> {
     let Some((name, file)) = receipts
         .iter()
         .find(|(name, _)| !name.contains("acceptance"))

@@ -6,6 +6,7 @@
 mod args;
 mod company;
 mod demo;
+mod evidence;
 mod heap;
 mod law;
 mod offline;
@@ -14,6 +15,7 @@ mod rewrite;
 mod shop;
 mod support;
 mod sweep;
+mod witness;
 
 use std::process::ExitCode;
 
@@ -43,6 +45,10 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Verify(args) => offline::verify(&args),
         Command::Fsck(args) => offline::fsck(&args),
+        Command::Audit(args) => offline::audit(&args),
+        Command::Bundle(args) => offline::bundle(&args),
+        Command::Witness(args) => witness::witness(args),
+        Command::Evidence(args) => evidence::evidence(args),
         Command::DataMap(args) => offline::data_map(&args),
         Command::Regime(args) => law::regime(&args),
         Command::Rewrite(args) => rewrite::rewrite(&args),
@@ -55,6 +61,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
     }
 }
 
+/// Runs what talks to a deployment.
 fn wait_for(work: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -1,4 +1,4 @@
-//! What needs no network: verifying receipts, rebuilding logs, checking data maps.
+//! What needs no network: verifying receipts, rebuilding and auditing logs, checking data maps.
 
 use std::fs;
 use std::io::Read as _;
@@ -7,17 +7,20 @@ use std::process::ExitCode;
 
 use quittance_core::data_map::{DataMap, Problem};
 use quittance_core::receipt::{
-    CheckVerdict, MAX_FILE_BYTES, Policy, Report, Summary, Trust, verify as verify_receipt,
-    verify_embedded,
+    CheckVerdict, MAX_FILE_BYTES, Policy, ReceiptFile, Report, SigstoreBundle, Summary, Trust,
+    verify as verify_receipt, verify_embedded,
 };
 use quittance_tlog::policy::MAX_POLICY_BYTES;
 use serde::Serialize;
 
-use crate::args::{DataMapArgs, DataMapCommand, VerifyArgs};
+use crate::args::{BundleArgs, DataMapArgs, DataMapCommand, VerifyArgs};
 use crate::printing::{Failure, data, json, verification_failed};
 
+pub(crate) mod audit;
 mod fsck;
+pub(crate) mod log;
 
+pub(crate) use self::audit::audit;
 pub(crate) use self::fsck::fsck;
 
 /// `dsr verify`.
@@ -40,6 +43,17 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     } else {
         verification_failed()
     })
+}
+
+/// `dsr bundle`.
+pub(crate) fn bundle(args: &BundleArgs) -> Result<ExitCode, Failure> {
+    let bytes = read(&args.file, MAX_FILE_BYTES)?;
+    let file = ReceiptFile::parse(&bytes)?;
+    let made = SigstoreBundle::of(&file)
+        .ok_or_else(|| Failure::failed("the receipt's parts cannot be read: verify it first"))?;
+    crate::evidence::put(&args.bundle, made.bundle.as_bytes())?;
+    crate::evidence::put(&args.artifact, &made.artifact)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Writes a report for people.
@@ -172,7 +186,7 @@ pub(crate) fn parse_policy(path: &Path) -> Result<Policy, Failure> {
 }
 
 /// Reads a file, but no further than a byte beyond the longest that can be right.
-fn read(path: &Path, longest: usize) -> Result<Vec<u8>, Failure> {
+pub(crate) fn read(path: &Path, longest: usize) -> Result<Vec<u8>, Failure> {
     bounded(path, longest).map_err(|error| unreadable(path, &error))
 }
 

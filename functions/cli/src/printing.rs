@@ -85,6 +85,11 @@ pub(crate) fn verification_failed() -> ExitCode {
     ExitCode::from(6)
 }
 
+/// It was done, but not all of it is as it should be.
+pub(crate) fn partly() -> ExitCode {
+    ExitCode::from(7)
+}
+
 /// Prints a line of data. What cannot be written is told once, at the end: see [`lost`].
 pub(crate) fn data(line: &str) {
     match writeln!(std::io::stdout().lock(), "{line}") {

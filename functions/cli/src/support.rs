@@ -1,5 +1,6 @@
 //! `dsr request` and `dsr task`: what support staff do, on a running `dsr local` or on AWS.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use quittance_core::task::Task;
 use quittance_engine::desk::{Desk, DeskError, Unverified};
 use quittance_engine::intake::{IntakeError, find_request};
 use quittance_engine::ledger::{Item, Listing};
-use quittance_engine::ports::{Ledger, Signer};
+use quittance_engine::ports::{Ledger, Signer, Witnesses as _};
 use quittance_engine::reading;
 use quittance_tlog::VerifierKey;
 use serde::Serialize;
@@ -173,17 +174,35 @@ pub(crate) async fn policy(args: PolicyArgs) -> Result<ExitCode, Failure> {
         Some(dir) => company::connect(dir).await?,
         None => Adapters::from_env(&[Need::Signer], Arc::new(SystemClock)).await?,
     };
-    let (text, _) = policy_of(&*adapters.signer().await?)?;
+    let signer = adapters.signer().await?;
+    let witnesses = witnesses_of(args.dir.as_deref(), &*signer)?;
+    let (text, _) = policy_of(&*signer, &witnesses)?;
     data(text.trim_end());
     Ok(ExitCode::SUCCESS)
 }
 
+/// The witnesses' keys of a deployment: a `dsr local` has two, one on AWS asks none yet.
+pub(crate) fn witnesses_of(
+    dir: Option<&Path>,
+    signer: &dyn Signer,
+) -> Result<Vec<String>, Failure> {
+    match dir {
+        Some(dir) => Ok(company::witnesses(dir, signer)?.vkeys().to_vec()),
+        None => Ok(Vec::new()),
+    }
+}
+
 /// What an auditor holds: whose log and whose signature to believe.
-pub(crate) fn policy_of(signer: &dyn Signer) -> Result<(String, Policy), Failure> {
+pub(crate) fn policy_of(
+    signer: &dyn Signer,
+    witnesses: &[String],
+) -> Result<(String, Policy), Failure> {
     let log = VerifierKey::parse(signer.log_vkey())?;
     let key = ReceiptKey::from_spki_pem(signer.statement_key_pem())?;
     let name = Slug::parse("receipts").ok_or_else(|| Failure::failed("a signer without a name"))?;
-    let text = policy_text(&log, &[], &[PolicySigner { name, key }])?;
+    let parse = |vkey: &String| VerifierKey::parse(vkey);
+    let witnesses: Vec<VerifierKey> = witnesses.iter().map(parse).collect::<Result<_, _>>()?;
+    let text = policy_text(&log, &witnesses, &[PolicySigner { name, key }])?;
     let policy = Policy::parse(&text)?;
     Ok((text, policy))
 }

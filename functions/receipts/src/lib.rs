@@ -9,11 +9,14 @@ use jiff::Timestamp;
 use quittance_aws::adapters::{Adapters, Need, StartError};
 use quittance_aws::settings::Setting;
 use quittance_core::fault::Fault;
+use quittance_core::id::LeafId;
 use quittance_core::message::Message;
 use quittance_core::request::Right;
 use quittance_engine::batch::Consumer;
-use quittance_engine::ports::Clock;
+use quittance_engine::ports::{Clock, Witnesses};
+use quittance_engine::sequencer::account::Accounted;
 use quittance_engine::sequencer::{Config, Sequencer};
+use quittance_engine::statement::Handler;
 
 /// What this function needs to be told.
 pub const NEEDS: [Need; 9] = [
@@ -35,13 +38,17 @@ pub struct Receipts {
     pub sequencer: Sequencer,
     /// How much time is left.
     pub clock: Arc<dyn Clock>,
+    /// What manifests say about the software.
+    pub software: Handler,
+    /// Who cosigns checkpoints; none on AWS yet.
+    pub witnesses: Option<Arc<dyn Witnesses>>,
 }
 
 /// Wires the use-case.
 ///
 /// # Errors
 /// What is missing or wrong in the settings, or keys that cannot be used.
-pub async fn wire(adapters: &Adapters) -> Result<Receipts, StartError> {
+pub async fn wire(adapters: &Adapters, software: Handler) -> Result<Receipts, StartError> {
     let sequencer = Sequencer {
         ledger: Arc::new(adapters.ledger()?),
         evidence: Arc::new(adapters.evidence()?),
@@ -54,12 +61,37 @@ pub async fn wire(adapters: &Adapters) -> Result<Receipts, StartError> {
     Ok(Receipts {
         sequencer,
         clock: adapters.clock(),
+        software,
+        witnesses: None,
     })
+}
+
+impl Receipts {
+    /// Asks the witnesses; what comes of it stops nothing, and is asked again at the next message.
+    async fn ask(&self, witnesses: &dyn Witnesses) {
+        match self.sequencer.cosign(witnesses, &*self.clock).await {
+            Ok(cosigned) => {
+                for (name, status) in &cosigned.alarms {
+                    let fault = format!("{name} answered {status}");
+                    tracing::error!(
+                        event = "split_view",
+                        fault,
+                        "a witness holds another history"
+                    );
+                }
+                for name in &cosigned.away {
+                    tracing::warn!(event = "witness_pending", fault = name, "a witness is away");
+                }
+            }
+            Err(fault) => tracing::warn!(fault = %fault, "witnesses were not asked"),
+        }
+    }
 }
 
 #[async_trait]
 impl Consumer for Receipts {
-    /// Sequences until the outbox was gone through, or the time is nearly out. Another function's
+    /// Sequences until the outbox was gone through, or the time is nearly out; makes the manifest of the
+    /// day that ended last, once, and sequences that, too; then asks witnesses. Another function's
     /// message is refused; a log that halts is refused too: somebody must look.
     async fn handle(&self, message: &Message, until: Timestamp) -> Result<(), Fault> {
         match message {
@@ -74,6 +106,16 @@ impl Consumer for Receipts {
         let progress = self.sequencer.run_through(&*self.clock, until).await?;
         for refused in &progress.refused {
             tracing::error!(leaf.id = %refused.leaf, fault = refused.why, "a statement is refused");
+        }
+        // What was refused, or is left over, does not keep the rest from being accounted for.
+        let made = self.sequencer.account(&*self.clock, &self.software).await?;
+        if let Accounted::Made(day) = made {
+            let leaf = LeafId::Manifest(day);
+            tracing::info!(event = "accounted", leaf.id = %leaf, "a day's manifest was made");
+            self.sequencer.run_through(&*self.clock, until).await?;
+        }
+        if let Some(witnesses) = &self.witnesses {
+            self.ask(&**witnesses).await;
         }
         Ok(())
     }

@@ -96,6 +96,11 @@ fn label(path: &str) -> Label {
             media_type: "text/plain; charset=utf-8",
             cache: Some(FOR_EVER),
         }
+    } else if path.starts_with("manifests/") {
+        Label {
+            media_type: "application/vnd.quittance.receipt+json",
+            cache: Some(FOR_EVER),
+        }
     } else {
         Label {
             media_type: "application/octet-stream",

@@ -8,6 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+use crate::receipt::words::Day;
 
 /// A request's random 128-bit id; 32 lower-case hex digits in text.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -187,28 +188,34 @@ pub enum LeafId {
     Outcome(RequestId),
     /// The n-th correction of the outcome, from 1.
     Amendment(RequestId, u32),
+    /// A day's account of all acceptances.
+    Manifest(Day),
 }
 
 impl LeafId {
-    /// Returns the request the statement is about.
-    pub const fn request(&self) -> RequestId {
+    /// Returns the request the statement is about; none for a day's account.
+    pub const fn request(&self) -> Option<RequestId> {
         match self {
-            Self::Acceptance(id) | Self::Outcome(id) | Self::Amendment(id, _) => *id,
+            Self::Acceptance(id) | Self::Outcome(id) | Self::Amendment(id, _) => Some(*id),
+            Self::Manifest(_) => None,
         }
     }
 
     /// Returns the name of the receipt file.
     pub fn file_name(&self) -> String {
-        let reference = self.request().reference();
         match self {
-            Self::Acceptance(_) => format!("{reference}.acceptance.receipt.json"),
-            Self::Outcome(_) => format!("{reference}.receipt.json"),
-            Self::Amendment(_, n) => format!("{reference}.amendment-{n}.receipt.json"),
+            Self::Acceptance(id) => format!("{}.acceptance.receipt.json", id.reference()),
+            Self::Outcome(id) => format!("{}.receipt.json", id.reference()),
+            Self::Amendment(id, n) => format!("{}.amendment-{n}.receipt.json", id.reference()),
+            Self::Manifest(day) => format!("{MANIFEST}{day}.receipt.json"),
         }
     }
 
     /// Parses what `Display` writes.
     pub fn parse(text: &str) -> Option<Self> {
+        if let Some(day) = text.strip_prefix(MANIFEST) {
+            return Day::parse(day).map(Self::Manifest);
+        }
         let (request, kind) = text.split_once('.')?;
         let request = RequestId::parse(request)?;
         match kind {
@@ -229,6 +236,7 @@ impl fmt::Display for LeafId {
             Self::Acceptance(id) => write!(f, "{id}.acceptance"),
             Self::Outcome(id) => write!(f, "{id}.outcome"),
             Self::Amendment(id, n) => write!(f, "{id}.amendment-{n}"),
+            Self::Manifest(day) => write!(f, "{MANIFEST}{day}"),
         }
     }
 }
@@ -271,6 +279,7 @@ fn check_value(body: &[u8]) -> u8 {
     u8::try_from(sum % 31).unwrap_or(0)
 }
 
+const MANIFEST: &str = "manifest-";
 const BODY_DIGITS: usize = 12;
 const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
@@ -305,9 +314,11 @@ mod tests {
             LeafId::Acceptance(id),
             LeafId::Outcome(id),
             LeafId::Amendment(id, 12),
+            LeafId::Manifest(Day::parse("2026-11-23").unwrap()),
         ] {
             assert_eq!(LeafId::parse(&leaf.to_string()), Some(leaf));
         }
+        assert_eq!(LeafId::parse("manifest-2026-11-31"), None);
         assert_eq!(LeafId::parse(&format!("{id}.amendment-0")), None);
         assert_eq!(LeafId::parse(&format!("{id}.amendment-01")), None);
     }

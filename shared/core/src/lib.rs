@@ -4,6 +4,9 @@
 //! `quittance-engine`; how customers' data and our own are reached is in `quittance-stores` and
 //! `quittance-aws`.
 
+pub mod account;
+pub mod audit;
+pub mod bag;
 pub mod calendar;
 pub mod data_map;
 pub mod digest;

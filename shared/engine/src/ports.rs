@@ -398,6 +398,20 @@ pub trait Signer: Debug + Send + Sync {
     async fn sign_checkpoint(&self, bytes: &[u8]) -> Result<Vec<u8>, Fault>;
 }
 
+/// The witnesses whose cosignatures a log wants (C2SP `tlog-witness`).
+#[async_trait]
+pub trait Witnesses: Debug + Send + Sync {
+    /// Their verifier keys, in the order in which receipts carry their lines.
+    fn vkeys(&self) -> &[String];
+
+    /// Posts the body of an `add-checkpoint` request to the n-th of them; returns status and body of
+    /// its answer. Nothing is tried twice.
+    ///
+    /// # Errors
+    /// `Fault::Retry` when there is no answer: it may have been heard all the same.
+    async fn ask(&self, n: usize, body: &str) -> Result<(u16, String), Fault>;
+}
+
 /// A mail to the person. The text says nothing personal beyond what the person must type back.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Mail {

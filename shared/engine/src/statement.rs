@@ -251,7 +251,11 @@ fn regime(request: &Request) -> Result<VersionedName, Fault> {
     })
 }
 
-fn named(handler: &Handler) -> Result<NamedHandler, Fault> {
+/// Says which software it is, as statements do.
+///
+/// # Errors
+/// `Fault::Reject` when its version cannot stand in a receipt.
+pub(crate) fn named(handler: &Handler) -> Result<NamedHandler, Fault> {
     Ok(NamedHandler {
         version: slug(&handler.version)?,
         artifact_sha256: handler.artifact,

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use quittance_core::fault::Fault;
-use quittance_core::id::{RequestId, StoreId};
+use quittance_core::id::{LeafId, RequestId, StoreId};
 use quittance_core::message::Message;
+use quittance_core::receipt::Day;
 use quittance_core::request::{Happening, Request, Right, Stage};
 use quittance_core::task::{Amendment, Task};
 
@@ -74,12 +75,21 @@ impl Ticker {
         }
         // The sequencer may have lost its wake-up too.
         let waiting = self.ledger.list(&Listing::Outbox, None, 1).await?;
-        if !waiting.items.is_empty() {
+        if !waiting.items.is_empty() || self.lacks_account(now).await? {
             self.queues
                 .send(Right::Access, &Message::Statements, 0)
                 .await?;
         }
         Ok(round)
+    }
+
+    /// Whether yesterday's manifest is not made: the receipts function makes it when it wakes.
+    async fn lacks_account(&self, now: Timestamp) -> Result<bool, Fault> {
+        let Some(yesterday) = Day::of(now).before() else {
+            return Ok(false);
+        };
+        let leaf = Key::Leaf(LeafId::Manifest(yesterday));
+        Ok(self.ledger.load(&leaf).await?.is_none())
     }
 
     /// Commits what a dead letter was about as blocked, so that a person looks at it.

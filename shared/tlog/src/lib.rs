@@ -16,6 +16,7 @@ pub mod policy;
 pub mod proof;
 pub mod tile;
 pub mod tlog_proof;
+pub mod witness;
 
 pub use crate::checkpoint::{Checkpoint, CheckpointError};
 pub use crate::fsck::{FsckReport, Problem, ProblemKind, fsck, fsck_directory};

@@ -220,7 +220,10 @@ impl Facts {
             self.leaves.contains_key(&LeafId::Outcome(id)) == sealed,
             "outcome leaf and stage disagree",
         );
-        let mine = self.leaves.values().filter(|leaf| leaf.id.request() == id);
+        let mine = self
+            .leaves
+            .values()
+            .filter(|leaf| leaf.id.request() == Some(id));
         let amendments = mine
             .clone()
             .filter(|leaf| matches!(leaf.id, LeafId::Amendment(..)))

@@ -27,6 +27,7 @@ use quittance_engine::memory::records::MemoryRecords;
 use quittance_engine::memory::signer::MemorySigner;
 use quittance_engine::memory::stores::{MemoryStores, Row};
 use quittance_engine::memory::vault::MemoryVault;
+use quittance_engine::sequencer::account::Accounted;
 use quittance_engine::sequencer::{Config, Sequencer};
 use quittance_engine::statement::Handler;
 use quittance_engine::tick::Ticker;
@@ -237,7 +238,14 @@ impl World {
     /// What the function reports.
     pub async fn handle(&self, right: Right, message: &Message) -> Result<(), Fault> {
         match message {
-            Message::Statements => self.sequencer().run().await.map(|_| ()),
+            Message::Statements => {
+                self.sequencer().run().await?;
+                let made = self.sequencer().account(&self.clock, &handler()).await?;
+                if matches!(made, Accounted::Made(_)) {
+                    self.sequencer().run().await?;
+                }
+                Ok(())
+            }
             Message::Request { .. }
             | Message::Task { .. }
             | Message::Sweep { .. }

@@ -1,23 +1,19 @@
 //! What the demo leaves behind: receipts, policy, keys, and the whole public log.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use quittance_core::receipt::Policy;
-use quittance_engine::ports::TileStore as _;
-use quittance_tlog::{Note, TileKind, TilePath};
+use quittance_tlog::Note;
 
-use super::{Receipts, tell};
+use super::tell;
 use crate::company::Company;
+use crate::evidence::{Files, put};
 use crate::printing::Failure;
-
-/// The files of a log by path.
-pub(super) type Log = BTreeMap<String, Vec<u8>>;
 
 /// Makes the directory, before the work that is to be left there; refuses one that holds something
 /// already, or cannot be written.
-pub(super) fn claim(out: &Path) -> Result<(), Failure> {
+pub(crate) fn claim(out: &Path) -> Result<(), Failure> {
     if out.exists() && (!out.is_dir() || fs::read_dir(out)?.next().is_some()) {
         return Err(Failure::conflict(format!(
             "{} is not an empty directory: choose another --out",
@@ -29,42 +25,8 @@ pub(super) fn claim(out: &Path) -> Result<(), Failure> {
     Ok(fs::remove_file(probe)?)
 }
 
-/// Reads everything that the log publishes.
-pub(super) async fn log_files(company: &Company) -> Result<Log, Failure> {
-    let tiles = company.adapters.tiles()?;
-    let mut log = Log::new();
-    let missing = |path: &str| Failure::failed(format!("the log lacks {path}"));
-    let note = tiles
-        .read("checkpoint")
-        .await?
-        .ok_or_else(|| missing("checkpoint"))?;
-    let size = String::from_utf8_lossy(&note)
-        .lines()
-        .nth(1)
-        .and_then(|line| line.parse::<u64>().ok())
-        .ok_or_else(|| Failure::failed("the checkpoint has no size"))?;
-    log.insert("checkpoint".to_owned(), note);
-    for path in paths(size) {
-        let bytes = tiles.read(&path).await?.ok_or_else(|| missing(&path))?;
-        log.insert(path, bytes);
-    }
-    Ok(log)
-}
-
-/// Every file of a tree of this size: entry bundles and hash tiles of all levels.
-fn paths(size: u64) -> Vec<String> {
-    let entries = std::iter::once(TileKind::Entries);
-    let levels = (0..8).map(TileKind::Hashes);
-    let mut paths = Vec::new();
-    for kind in entries.chain(levels) {
-        let tiles = (0..).map_while(|index| TilePath::in_tree(kind, index, size));
-        paths.extend(tiles.map(|tile| tile.to_string()));
-    }
-    paths
-}
-
 /// Rebuilds the log and compares every file.
-pub(super) fn check_log(log: &Log, policy: &Policy) -> Result<(), Failure> {
+pub(super) fn check_log(log: &Files, policy: &Policy) -> Result<(), Failure> {
     let note = log.get("checkpoint").cloned().unwrap_or_default();
     let opened = policy.log_policy().open(&parse_note(&note)?)?;
     let load = |path: &str| Ok::<_, std::io::Error>(log.get(path).cloned());
@@ -85,9 +47,9 @@ fn parse_note(bytes: &[u8]) -> Result<Note, Failure> {
 pub(super) fn write(
     out: &Path,
     company: &Company,
-    receipts: &Receipts,
+    receipts: &Files,
     policy: &str,
-    log: &Log,
+    log: &Files,
 ) -> Result<(), Failure> {
     put(&out.join("policy"), policy.as_bytes())?;
     put(
@@ -105,14 +67,4 @@ pub(super) fn write(
         put(&out.join("log").join(path), file)?;
     }
     Ok(())
-}
-
-fn put(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(|error| {
-            Failure::failed(format!("cannot make {}: {error}", folder.display()))
-        })?;
-    }
-    fs::write(path, bytes)
-        .map_err(|error| Failure::failed(format!("cannot write {}: {error}", path.display())))
 }

@@ -9,9 +9,9 @@ use quittance_core::receipt::CheckLine;
 use quittance_core::task::{Task, TaskStage};
 use quittance_engine::reading;
 
-use super::Receipts;
 use super::ask::{Ask, Asked};
 use crate::company::Company;
+use crate::evidence::Files;
 use crate::printing::{Failure, data};
 use crate::shop::Days;
 
@@ -148,7 +148,15 @@ fn told(task: &Task) -> String {
     }
 }
 
-pub(super) fn verified(receipts: &Receipts) {
+pub(super) fn witnessed(size: u64, witnesses: usize) {
+    data("");
+    data(&format!(
+        "   The log's {size} entries are cosigned by {witnesses} witnesses, and every receipt says so. (Here they are"
+    ));
+    data("   the company's own; an auditor runs one with `dsr witness`.)");
+}
+
+pub(super) fn verified(receipts: &Files) {
     data("");
     data(&format!(
         "4. {} receipts, each verified offline in ten checks:",
@@ -202,12 +210,18 @@ pub(super) fn left(out: &Path) {
     let out = out.display();
     data("");
     data(&format!(
-        "Left in {out}: receipts/, policy, log.vkey, signer.pem, log/. Try:"
+        "Left in {out}: receipts/, policy, log.vkey, signer.pem, log/, bag/ for an auditor. Try:"
     ));
     data(&format!(
         "   dsr verify {out}/receipts/DSR-....receipt.json --policy {out}/policy"
     ));
     data(&format!("   dsr fsck {out}/log --policy {out}/policy"));
+    data(&format!(
+        "   dsr audit {out}/log --policy {out}/policy --receipts {out}/receipts"
+    ));
+    data(&format!(
+        "   python3 {out}/bag/data/verify.py {out}/bag {out}/policy"
+    ));
 }
 
 fn day(instant: &str) -> &str {

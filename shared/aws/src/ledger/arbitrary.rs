@@ -12,6 +12,7 @@ use quittance_core::digest::{Digest, HmacKey, Tag};
 use quittance_core::fault::BlockReason;
 use quittance_core::id::{LeafId, RequestId, StoreId};
 use quittance_core::outcome::{Attested, Check, CheckMethod, Exemption, TaskOutcome};
+use quittance_core::receipt::Day;
 use quittance_core::regime::PauseReason;
 use quittance_core::request::{
     Challenge, DenialReason, Ending, GateReason, Happening, Hold, Outcome, Plan, Request, Right,
@@ -302,9 +303,10 @@ fn at() -> impl Strategy<Value = Timestamp> {
 }
 
 fn leaf_id() -> impl Strategy<Value = LeafId> {
-    (id(), 0_u32..5).prop_map(|(id, n)| match n {
+    (id(), 0_u32..6).prop_map(|(id, n)| match n {
         0 => LeafId::Acceptance(id),
         1 => LeafId::Outcome(id),
+        5 => LeafId::Manifest(Day::of(Timestamp::UNIX_EPOCH)),
         n => LeafId::Amendment(id, n),
     })
 }

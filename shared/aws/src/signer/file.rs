@@ -11,6 +11,7 @@ use p256::ecdsa::signature::Signer as _;
 use p256::pkcs8::EncodePublicKey as _;
 use quittance_core::fault::Fault;
 use quittance_engine::ports::{Clock, Signer};
+use quittance_tlog::{Ed25519Signer, KeyKind};
 use zeroize::Zeroizing;
 
 use super::{SignerError, vkey};
@@ -76,6 +77,16 @@ impl Signer for FileSigner {
     async fn sign_checkpoint(&self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
         Ok(self.log.sign(bytes).to_bytes().to_vec())
     }
+}
+
+/// Opens a witness's key; a missing file is made. `name` is the witness's.
+///
+/// # Errors
+/// [`SignerError`] when the file cannot be used, others may read it, or the name is none.
+pub fn witness(path: &Path, name: &str, clock: &dyn Clock) -> Result<Ed25519Signer, SignerError> {
+    let seed = Zeroizing::new(log(path, clock)?.to_bytes());
+    Ed25519Signer::from_seed(name, KeyKind::CosignatureV1, &seed)
+        .map_err(|_| SignerError::Origin(name.to_owned()))
 }
 
 fn statement(path: &Path, clock: &dyn Clock) -> Result<p256::ecdsa::SigningKey, SecretFileError> {

@@ -10,7 +10,7 @@ use ed25519_dalek::VerifyingKey;
 use quittance_tlog::note::{KeyKind, VerifierKey};
 
 use crate::files::SecretFileError;
-pub use file::FileSigner;
+pub use file::{FileSigner, witness};
 pub use kms::KmsSigner;
 
 /// Why a signer cannot be had.
@@ -36,7 +36,7 @@ pub enum SignerError {
         expected: &'static str,
     },
     /// The log's name cannot stand in a verifier key.
-    #[error("{0} cannot be a log's name: no blanks, no `+`")]
+    #[error("{0} cannot be a log's or witness's name: no blanks, no `+`")]
     Origin(String),
 }
 

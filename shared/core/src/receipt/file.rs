@@ -121,6 +121,26 @@ impl ReceiptFile {
         Policy::parse(&self.policy)
     }
 
+    /// Returns the statement inside the file, believed by nobody yet; none if it is none.
+    pub fn statement(&self) -> Option<Statement> {
+        Statement::parse(&self.dsse.opened().ok()?.payload).ok()
+    }
+
+    /// Returns the envelope inside the file.
+    pub const fn envelope(&self) -> &Envelope {
+        &self.dsse
+    }
+
+    /// Returns the exact bytes of the log entry; none if they are not Base64.
+    pub fn entry(&self) -> Option<Vec<u8>> {
+        STANDARD.decode(&self.leaf).ok()
+    }
+
+    /// Returns the proof; none if it is none.
+    pub fn proof(&self) -> Option<TlogProof> {
+        TlogProof::parse(&self.tlog_proof).ok()
+    }
+
     /// Returns the shell commands inside the file.
     pub fn commands(&self) -> &str {
         &self.verify

@@ -10,6 +10,7 @@ pub mod dsse;
 pub mod file;
 mod leaf;
 pub mod policy;
+mod sigstore;
 pub mod statement;
 pub mod verify;
 pub mod words;
@@ -19,10 +20,11 @@ pub use self::dsse::{DsseError, Envelope, ReceiptKey, pae};
 pub use self::file::{FileError, MAX_FILE_BYTES, MEDIA_TYPE, ReceiptFile};
 pub use self::leaf::leaf_bytes;
 pub use self::policy::{Policy, PolicyError, PolicySigner, policy_text};
+pub use self::sigstore::{SigstoreBundle, log_id};
 pub use self::statement::{
-    About, Acceptance, AcceptanceLeaf, AttestedLine, BlockedLine, Check, CheckMethod, Checkpoint,
-    Controller, ControllerRole, DataMap, Disclosure, Exempt, Handler, Kind, MAX_NUMBER, Manifest,
-    ManifestLine, Receipt, Residual, ResidualKind, Statement, StatementError, StoreLine,
+    About, Acceptance, AcceptanceLeaf, AmendedLine, AttestedLine, BlockedLine, Check, CheckMethod,
+    Checkpoint, Controller, ControllerRole, DataMap, Disclosure, Exempt, Handler, Kind, MAX_NUMBER,
+    Manifest, ManifestLine, Receipt, Residual, ResidualKind, Statement, StatementError, StoreLine,
     VersionedName, open_root,
 };
 pub use self::verify::{

@@ -8,16 +8,17 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+mod account;
 mod predicate;
 
+pub use self::account::{AmendedLine, Manifest, ManifestLine, open_root};
 pub use self::predicate::{
     Acceptance, AcceptanceLeaf, AttestedLine, BlockedLine, Check, CheckMethod, Checkpoint,
-    Controller, ControllerRole, DataMap, Disclosure, Exempt, Handler, Manifest, ManifestLine,
-    Receipt, Residual, ResidualKind, StoreLine, VersionedName, open_root,
+    Controller, ControllerRole, DataMap, Disclosure, Exempt, Handler, Receipt, Residual,
+    ResidualKind, StoreLine, VersionedName,
 };
 use crate::digest::{Digest, Tag};
 use crate::id::{LeafId, RequestId};
-use crate::receipt::words::is_log_name;
 
 /// A statement of any kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +89,7 @@ impl Statement {
         }
     }
 
-    /// Returns the leaf that states it; none for a manifest.
+    /// Returns the leaf that states it; none for an amendment without its number.
     pub fn leaf(&self) -> Option<LeafId> {
         match self {
             Self::Acceptance(about, _) => Some(LeafId::Acceptance(about.request)),
@@ -96,18 +97,14 @@ impl Statement {
             Self::Amendment(about, says) => {
                 says.amendment.map(|n| LeafId::Amendment(about.request, n))
             }
-            Self::Manifest(_) => None,
+            Self::Manifest(manifest) => Some(LeafId::Manifest(manifest.day)),
         }
     }
 
-    /// Returns the name of the receipt file: its leaf's, or the manifest's day.
+    /// Returns the name of the receipt file, which is its leaf's.
     pub fn file_name(&self) -> String {
-        match (self, self.leaf()) {
-            (_, Some(leaf)) => leaf.file_name(),
-            (Self::Manifest(manifest), None) => format!("manifest-{}.receipt.json", manifest.day),
-            // An amendment without a number: it is neither written nor read.
-            (Self::Acceptance(..) | Self::Receipt(..) | Self::Amendment(..), None) => String::new(),
-        }
+        // An amendment without a number is neither written nor read.
+        self.leaf().map(|leaf| leaf.file_name()).unwrap_or_default()
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
@@ -139,7 +136,7 @@ impl Statement {
             }
             Kind::Manifest => {
                 let (subject, manifest): (_, Manifest) = decode_as(bytes)?;
-                let is_right = manifest.subject() == subject && is_log_name(&manifest.log);
+                let is_right = manifest.subject() == subject && manifest.is_coherent();
                 is_right.then_some(Self::Manifest(manifest))
             }
         }

@@ -161,6 +161,24 @@ impl Day {
         Self(jiff::tz::Offset::UTC.to_datetime(time).date())
     }
 
+    /// Returns the day before; none before the first.
+    pub fn before(self) -> Option<Self> {
+        self.0.yesterday().ok().map(Self)
+    }
+
+    /// Returns the day after; none after the last.
+    pub fn after(self) -> Option<Self> {
+        self.0.tomorrow().ok().map(Self)
+    }
+
+    /// Returns the day's first instant.
+    pub fn start(self) -> Timestamp {
+        let begins =
+            jiff::tz::Offset::UTC.to_timestamp(self.0.to_datetime(jiff::civil::Time::midnight()));
+        // Only days that no clock shows are beyond what a timestamp can be.
+        begins.unwrap_or(Timestamp::MAX)
+    }
+
     /// Parses exactly `YYYY-MM-DD`.
     pub fn parse(text: &str) -> Option<Self> {
         let parsed = Self(text.parse().ok()?);
@@ -270,6 +288,11 @@ mod tests {
     fn a_day_has_one_spelling() {
         let time: Timestamp = "2026-11-23T23:59:59Z".parse().unwrap();
         assert_eq!(Day::parse("2026-11-23"), Some(Day::of(time)));
+        let next = Day::of(time).after().unwrap();
+        assert_eq!(next.to_string(), "2026-11-24");
+        assert_eq!(next.before(), Some(Day::of(time)));
+        assert_eq!(next.start().to_string(), "2026-11-24T00:00:00Z");
+        assert_eq!(Day::parse("9999-12-31").unwrap().after(), None);
         for bad in [
             "",
             "20261123",

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::FutureExt as _;
 use quittance_core::fault::Fault;
-use quittance_core::id::RequestId;
+use quittance_core::id::{LeafId, RequestId};
 use quittance_core::message::Message;
 use quittance_core::receipt::{Envelope, ReceiptFile, leaf_bytes};
 use quittance_tlog::{
@@ -44,6 +44,7 @@ impl Sequencer {
             // A crash here: some leaves have their places; the others are still in the outbox, and
             // nothing is sequenced before this bundle was applied again.
         }
+        self.keep_said(bundle, &places).await?;
         let refused = self
             .store_receipts(keys, head, bundle, tiles, &places)
             .await?;
@@ -212,12 +213,17 @@ impl Sequencer {
         self.evidence
             .keep(&paths::receipt(&placed.id), &file)
             .await?;
+        if let LeafId::Manifest(day) = placed.id {
+            // Public from the start: whoever audits needs nothing but the log's own files.
+            self.put(&paths::manifest(day), &file).await?;
+        }
         Ok(None)
     }
 
     /// Wakes the requests. Lost calls are made up for by the clock, so a failure stops nothing.
     async fn announce(&self, bundle: &Bundle) {
-        let ids: BTreeSet<_> = bundle.leaves.iter().map(|leaf| leaf.id.request()).collect();
+        let leaves = bundle.leaves.iter();
+        let ids: BTreeSet<_> = leaves.filter_map(|leaf| leaf.id.request()).collect();
         let calls = ids.into_iter().map(|id| self.wake(id).boxed()).collect();
         // Each piece answers for itself: there is no fault to pass on.
         drop(self.all(calls).await);

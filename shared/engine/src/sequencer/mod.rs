@@ -6,9 +6,11 @@
 //! whoever comes first: the recovery path is the normal path. Any number of sequencers may run, be
 //! frozen or die anywhere. What a leaf is, is in `docs/adr/0007-what-a-leaf-contains.md`.
 
+pub mod account;
 mod apply;
 mod batch;
 mod bundle;
+pub mod cosign;
 mod keys;
 pub mod paths;
 
@@ -396,7 +398,10 @@ impl Sequencer {
 /// # Errors
 /// What the evidence reports.
 pub async fn receipt_of(evidence: &dyn Evidence, leaf: &LeafId) -> Result<Option<Vec<u8>>, Fault> {
-    evidence.read(&paths::receipt(leaf)).await
+    match evidence.read(&paths::witnessed(leaf)).await? {
+        Some(file) => Ok(Some(file)),
+        None => evidence.read(&paths::receipt(leaf)).await,
+    }
 }
 
 const fn digest(hash: Hash) -> Digest {

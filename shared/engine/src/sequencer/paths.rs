@@ -2,6 +2,7 @@
 
 use quittance_core::digest::Digest;
 use quittance_core::id::LeafId;
+use quittance_core::receipt::Day;
 
 /// Returns the place of an unsigned statement in evidence.
 pub fn statement(digest: &Digest) -> String {
@@ -23,6 +24,26 @@ pub fn receipt(leaf: &LeafId) -> String {
     format!("{RECEIPTS}{}", leaf.file_name())
 }
 
+/// Returns the place of a receipt with the cosignatures of all witnesses; the one without stays.
+pub fn witnessed(leaf: &LeafId) -> String {
+    format!("{WITNESSED}{}", leaf.file_name())
+}
+
+/// Returns the place, in evidence, of what the batch says that began at this size.
+pub fn said(old_size: u64) -> String {
+    format!("said/{old_size}{JSON}")
+}
+
+/// Returns the place, in evidence, of what was open after a manifest.
+pub fn book(statement: &Digest) -> String {
+    format!("books/{statement}{JSON}")
+}
+
+/// Returns the place of a manifest's receipt among the log's files, beside the tiles.
+pub fn manifest(day: Day) -> String {
+    format!("{MANIFESTS}{}", LeafId::Manifest(day).file_name())
+}
+
 /// Returns the place of a staging bundle among the log's files.
 pub fn staging(old_size: u64, size: u64, root: &Digest) -> String {
     format!("staging/{old_size}-{size}-{root}")
@@ -35,6 +56,10 @@ pub fn checkpoint_of(size: u64) -> String {
 
 /// The place of the current checkpoint among the log's files.
 pub const CHECKPOINT: &str = "checkpoint";
+/// Where the receipts of manifests lie among the log's files.
+pub const MANIFESTS: &str = "manifests/";
+/// Where receipts with cosignatures lie.
+pub const WITNESSED: &str = "witnessed/";
 /// Where receipts lie.
 pub const RECEIPTS: &str = "receipts/";
 
@@ -50,18 +75,23 @@ mod tests {
     #[test]
     fn every_leaf_has_places_of_its_own() {
         let id = RequestId::new([5; 16]);
+        let day = Day::parse("2026-11-23").unwrap();
         let leaves = [
             LeafId::Acceptance(id),
             LeafId::Outcome(id),
             LeafId::Amendment(id, 3),
+            LeafId::Manifest(day),
         ];
         let reference = id.reference();
+        let manifest = "manifest-2026-11-23.receipt.json";
+        assert_eq!(super::manifest(day), format!("manifests/{manifest}"));
         assert_eq!(
             leaves.map(|leaf| receipt(&leaf)),
             [
                 format!("receipts/{reference}.acceptance.receipt.json"),
                 format!("receipts/{reference}.receipt.json"),
                 format!("receipts/{reference}.amendment-3.receipt.json"),
+                format!("receipts/{manifest}"),
             ]
         );
         for leaf in leaves {

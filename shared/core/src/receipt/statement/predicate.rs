@@ -5,9 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LOG, Sha256Of, StatementError, Subject, canonical};
 use crate::digest::{Digest, Tag};
-use crate::receipt::words::{Code, Day, Minute, Nonce, PublicName, Slug};
+use crate::receipt::words::{Code, Minute, Nonce, PublicName, Slug};
 use crate::request::{Outcome, Right};
 
 /// The predicate of an acceptance.
@@ -92,78 +91,6 @@ pub struct Receipt {
     /// The leaf that an amendment corrects.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub supersedes: Option<u64>,
-}
-
-/// The predicate of a day's account: every acceptance, answered or open.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Manifest {
-    /// Keeps the leaf from being guessed.
-    pub nonce: Nonce,
-    /// Who answers for the data.
-    pub controller: Controller,
-    /// The log's name.
-    pub log: String,
-    /// The log's head that the account covers.
-    pub checkpoint: Checkpoint,
-    /// The day, in UTC.
-    pub day: Day,
-    /// Acceptances that are new or whose outcome is new since the day before, by leaf index.
-    pub lines: Vec<ManifestLine>,
-    /// How many acceptances are open.
-    pub open_count: u64,
-    /// [`open_root`] over the lines of all that are open.
-    pub open_root: Digest,
-    /// What handled it.
-    pub handler: Handler,
-}
-
-impl Manifest {
-    pub(super) fn subject(&self) -> Subject {
-        let digest = Sha256Of {
-            sha256: self.checkpoint.root,
-        };
-        Subject {
-            name: format!("{LOG}{}", self.log),
-            digest,
-        }
-    }
-}
-
-/// Computes the RFC 6962 root over the canonical JSON of each open acceptance's line, in the order
-/// given (by leaf index).
-///
-/// # Errors
-///
-/// [`StatementError::Inconsistent`] if a line cannot be written.
-pub fn open_root(open: &[ManifestLine]) -> Result<Digest, StatementError> {
-    let leaves: Result<Vec<_>, StatementError> = open
-        .iter()
-        .map(|line| canonical(line).map(|bytes| quittance_tlog::leaf_hash(&bytes)))
-        .collect();
-    Ok(Digest::new(*quittance_tlog::tree_root(&leaves?).as_bytes()))
-}
-
-/// One acceptance in a day's account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ManifestLine {
-    /// The acceptance's leaf.
-    pub leaf_index: u64,
-    /// What was asked.
-    pub right: Right,
-    /// The law.
-    pub regime: Slug,
-    /// When it was accepted.
-    pub accepted_at: Minute,
-    /// When an answer is due, extension included.
-    pub due_at: Minute,
-    /// The outcome's leaf; none while it is open.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub outcome_leaf: Option<u64>,
-    /// When the person was answered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub responded_at: Option<Minute>,
 }
 
 /// Who answers for the data, from the data map.

@@ -149,7 +149,13 @@ fn manifest() -> Manifest {
             root: Digest::of(b"root"),
         },
         day: Day::parse("2026-11-23").unwrap(),
-        lines: vec![line(7, Some(8))],
+        previous: Some(5),
+        lines: vec![line(3, Some(8)), line(7, None)],
+        amendments: vec![AmendedLine {
+            leaf_index: 9,
+            supersedes: 8,
+            outcome: Outcome::Completed,
+        }],
         open_count: 1,
         open_root: open_root(&[line(6, None)]).unwrap(),
         handler: handler(),
@@ -164,6 +170,8 @@ fn line(leaf_index: u64, outcome_leaf: Option<u64>) -> ManifestLine {
         accepted_at: minute(),
         due_at: minute(),
         outcome_leaf,
+        outcome: outcome_leaf.map(|_| Outcome::Denied),
+        reason: outcome_leaf.and_then(|_| Code::parse("no_match")),
         responded_at: outcome_leaf.map(|_| minute()),
     }
 }
@@ -352,7 +360,7 @@ fn a_file_is_named_as_its_leaf_is() {
     assert_eq!(leaf(&acceptance), Some(format!("{id}.acceptance")));
     assert_eq!(leaf(&receipt), Some(format!("{id}.outcome")));
     assert_eq!(leaf(&amendment), Some(format!("{id}.amendment-2")));
-    assert_eq!(leaf(&manifest), None);
+    assert_eq!(leaf(&manifest), Some("manifest-2026-11-23".to_owned()));
     let expected = format!("{}.amendment-2.receipt.json", id.reference());
     assert_eq!(amendment.file_name(), expected);
     assert_eq!(manifest.file_name(), "manifest-2026-11-23.receipt.json");
@@ -375,6 +383,23 @@ fn a_manifests_subject_is_the_head_it_covers() {
         Statement::parse(bent.as_bytes()),
         Err(StatementError::Malformed)
     );
+}
+
+#[test]
+fn a_manifests_lines_are_open_or_answered_and_in_order() {
+    let refused = |change: &dyn Fn(&mut Manifest)| {
+        let mut bent = manifest();
+        change(&mut bent);
+        let written = Statement::Manifest(bent).to_canonical_bytes();
+        assert_eq!(written, Err(StatementError::Inconsistent));
+    };
+    refused(&|bent| bent.lines.swap(0, 1));
+    refused(&|bent| bent.lines.push(line(7, None)));
+    refused(&|bent| bent.lines[0].outcome = None);
+    refused(&|bent| bent.lines[0].responded_at = None);
+    refused(&|bent| bent.lines[0].outcome_leaf = Some(3));
+    refused(&|bent| bent.lines[1].reason = Code::parse("no_match"));
+    refused(&|bent| bent.amendments.push(bent.amendments[0]));
 }
 
 #[test]

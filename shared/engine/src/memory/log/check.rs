@@ -231,10 +231,23 @@ impl Facts {
             if path == CHECKPOINT || path.starts_with(CHECKPOINTS) || path.starts_with(STAGING) {
                 continue;
             }
+            if path.starts_with(paths::MANIFESTS) {
+                self.check_manifest(path, bytes, complaints);
+                continue;
+            }
             let agrees = TilePath::parse(path).is_ok_and(|tile| self.is_tile(tile, bytes));
             if !agrees {
                 complaints.push(format!("{path} is no tile of this tree"));
             }
+        }
+    }
+
+    /// A published manifest is the receipt that evidence has.
+    fn check_manifest(&self, path: &str, bytes: &[u8], complaints: &mut Vec<String>) {
+        let name = path.trim_start_matches(paths::MANIFESTS);
+        let receipt = self.evidence.get(&format!("{}{name}", paths::RECEIPTS));
+        if receipt.map(Vec::as_slice) != Some(bytes) {
+            complaints.push(format!("{path} is not the receipt that was stored"));
         }
     }
 
@@ -319,6 +332,11 @@ impl Facts {
             if !self.evidence.contains_key(&paths::receipt(id)) {
                 complaints.push(format!("{id} is in the log, but has no receipt"));
             }
+            if let LeafId::Manifest(day) = id
+                && !self.files.contains_key(&paths::manifest(*day))
+            {
+                complaints.push(format!("{id} is in the log, but not published"));
+            }
         }
     }
 
@@ -339,10 +357,12 @@ impl Facts {
         let by_path: BTreeMap<String, &Leaf> = self
             .leaves
             .iter()
-            .map(|leaf| (paths::receipt(&leaf.id), leaf))
+            .flat_map(|leaf| {
+                [paths::receipt(&leaf.id), paths::witnessed(&leaf.id)].map(|path| (path, leaf))
+            })
             .collect();
         for (path, bytes) in &self.evidence {
-            if !path.starts_with(paths::RECEIPTS) {
+            if !path.starts_with(paths::RECEIPTS) && !path.starts_with(paths::WITNESSED) {
                 continue;
             }
             let Some(place) = verified(bytes, &self.policy, &self.signer) else {

@@ -5,8 +5,16 @@ use std::pin::Pin;
 use super::*;
 use crate::memory::clock::split_mix;
 
-/// Enough to see an order of steps go wrong; thousands were run once and all went well.
-const SEEDS: u64 = 40;
+/// How many seeds each schedule runs with: enough to see an order of steps go wrong, and as many as
+/// `QUITTANCE_SCHEDULES` says in a soak.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long a test runs is no setting of the product"
+)]
+fn seeds() -> u64 {
+    let told = std::env::var("QUITTANCE_SCHEDULES").ok();
+    told.and_then(|told| told.parse().ok()).unwrap_or(40)
+}
 
 type Running<'w> = Pin<Box<dyn Future<Output = Result<Progress, Fault>> + Send + 'w>>;
 
@@ -58,7 +66,7 @@ fn world_for(seed: u64) -> World {
 
 #[test]
 fn two_sequencers_at_once_make_one_log() {
-    for seed in 0..SEEDS {
+    for seed in 0..seeds() {
         let world = world_for(seed);
         schedule(&world, seed, 2, false);
         world.finish(5);
@@ -76,7 +84,7 @@ fn almost_full_for(seed: u64) -> World {
 
 #[test]
 fn sequencers_at_once_across_a_full_tile_make_one_log() {
-    for seed in 0..SEEDS / 5 {
+    for seed in 0..seeds() / 5 {
         let world = almost_full_for(seed);
         schedule(&world, seed, 2, false);
         world.finish(ALMOST_FULL + 4);
@@ -91,7 +99,7 @@ fn sequencers_at_once_across_a_full_tile_make_one_log() {
 
 #[test]
 fn three_sequencers_with_faults_make_one_log() {
-    for seed in 0..SEEDS {
+    for seed in 0..seeds() {
         let world = world_for(seed);
         schedule(&world, seed, 3, true);
         world.add(5);

@@ -1,6 +1,8 @@
 //! The commit protocol under every fault: the world the tests share.
 
+mod account;
 mod checker;
+mod cosign;
 mod crashes;
 mod faults;
 mod halts;
@@ -141,7 +143,7 @@ impl World {
     fn add_row(&self, id: LeafId, statement: Digest) {
         self.clock.advance(SignedDuration::from_secs(1));
         self.commit(&[
-            Write::Create(Item::Request(request(id.request()))),
+            Write::Create(Item::Request(request(id.request().unwrap()))),
             Write::Create(Item::Leaf(Leaf {
                 id,
                 statement,
@@ -359,7 +361,7 @@ fn request(id: RequestId) -> Request {
         submitted_at: now,
         accepted_at: Some(now),
         verified_at: Some(now),
-        due_at: Some(now),
+        due_at: Some("2026-12-23T20:47:00Z".parse().unwrap()),
         extended_to: None,
         paused_at: None,
         first_effect_at: None,

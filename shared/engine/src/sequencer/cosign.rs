@@ -1,0 +1,281 @@
+//! Asking witnesses, after everything else and in nobody's way (C2SP `tlog-witness`).
+//!
+//! The published checkpoint is shown to each witness that has not cosigned it; when all have, it is
+//! published anew with their lines, and every receipt that stands in its tree is stored once more, proven
+//! against it. A witness that is away delays only that. One that has seen another history is an alarm: what
+//! it was shown, and what it holds, cannot both be the log.
+
+use futures::FutureExt as _;
+use jiff::Timestamp;
+use quittance_core::fault::Fault;
+use quittance_core::id::LeafId;
+use quittance_core::receipt::{Day, Envelope, ReceiptFile};
+use quittance_tlog::witness::AddCheckpoint;
+use quittance_tlog::{
+    Checkpoint, Note, SignatureLine, TlogProof, VerifierKey, consistency_proof,
+    consistency_proof_paths, inclusion_proof, inclusion_proof_paths,
+};
+
+use super::account::said;
+use super::keys::Keys;
+use super::{Sequencer, paths};
+use crate::ports::{Clock, Witnesses};
+
+/// What asking came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cosigned {
+    /// The size that all witnesses have cosigned; none if some have not.
+    pub size: Option<u64>,
+    /// How many receipts were stored with cosignatures.
+    pub upgraded: u64,
+    /// Witnesses that did not answer as they should: asked again at the next run.
+    pub away: Vec<String>,
+    /// Witnesses that hold another history of this log, each with its answer's status.
+    pub alarms: Vec<(String, u16)>,
+}
+
+/// One witness's answer.
+enum Answer {
+    Line(Box<SignatureLine>),
+    Away,
+    Alarm(u16),
+}
+
+impl Sequencer {
+    /// Shows the published checkpoint to the witnesses, and upgrades receipts when all have cosigned it.
+    ///
+    /// # Errors
+    /// What ports report; the next run begins anew. `Fault::Reject` when a witness's key is none.
+    pub async fn cosign(
+        &self,
+        witnesses: &dyn Witnesses,
+        clock: &dyn Clock,
+    ) -> Result<Cosigned, Fault> {
+        let keys = Keys::of(&*self.signer, &self.config.origin)?;
+        let trusted = vkeys(witnesses)?;
+        let mut cosigned = Cosigned::default();
+        let Some(published) = self.tiles.read(paths::CHECKPOINT).await? else {
+            return Ok(cosigned);
+        };
+        let checkpoint = keys.open(&published)?;
+        if trusted.is_empty() || checkpoint.size() == 0 {
+            return Ok(cosigned);
+        }
+        let damaged = |_| Fault::reject("log: halted: the published checkpoint is not a note");
+        let mut note = Note::parse(&published).map_err(damaged)?;
+        for (n, key) in trusted.iter().enumerate() {
+            if note.verify(std::slice::from_ref(key)).is_ok() {
+                continue;
+            }
+            match self.ask(witnesses, n, key, &note, &checkpoint).await? {
+                Answer::Line(line) => note = note.with_line(*line),
+                Answer::Away => cosigned.away.push(key.name().to_owned()),
+                Answer::Alarm(status) => cosigned.alarms.push((key.name().to_owned(), status)),
+            }
+        }
+        if !cosigned.away.is_empty() || !cosigned.alarms.is_empty() {
+            return Ok(cosigned);
+        }
+        let bytes = note.to_string().into_bytes();
+        if bytes != published {
+            match self.tiles.publish(Some(&published), &bytes).await {
+                // A longer log was published meanwhile: its checkpoint is asked for next time.
+                Ok(()) | Err(Fault::Conflict) => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+        cosigned.size = Some(checkpoint.size());
+        cosigned.upgraded = self
+            .upgrade(&keys, &trusted, &note, checkpoint.size(), clock.now())
+            .await?;
+        Ok(cosigned)
+    }
+
+    /// Asks one witness: from nothing, and then from where it says that it stands.
+    async fn ask(
+        &self,
+        witnesses: &dyn Witnesses,
+        n: usize,
+        key: &VerifierKey,
+        note: &Note,
+        checkpoint: &Checkpoint,
+    ) -> Result<Answer, Fault> {
+        let mut old_size = 0;
+        for _ in 0..TRIES {
+            let request = AddCheckpoint {
+                old_size,
+                proof: self.extension(checkpoint.size(), old_size).await?,
+                checkpoint: note.clone(),
+            };
+            let (status, body) = match witnesses.ask(n, &request.to_string()).await {
+                Ok(answer) => answer,
+                Err(Fault::Conflict | Fault::Retry { .. }) => return Ok(Answer::Away),
+                Err(fault @ (Fault::Block(_) | Fault::Reject { .. })) => return Err(fault),
+            };
+            match status {
+                200 => {
+                    let line = body
+                        .lines()
+                        .filter_map(|line| SignatureLine::parse(line).ok());
+                    let line = line.filter(|line| key.made(line)).find(|line| {
+                        let alone = note.clone().with_line(line.clone());
+                        alone.verify(std::slice::from_ref(key)).is_ok()
+                    });
+                    return Ok(line.map_or(Answer::Away, |line| Answer::Line(Box::new(line))));
+                }
+                409 => match body.trim_end().parse::<u64>() {
+                    // It stands at our size, or beyond it, and still refuses: another history, unless
+                    // it saw what we publish next; then that is what will be asked for.
+                    Ok(size) if size == old_size => return Ok(Answer::Alarm(status)),
+                    Ok(size) if size > checkpoint.size() => return self.beyond(size).await,
+                    Ok(size) => old_size = size,
+                    Err(_) => return Ok(Answer::Away),
+                },
+                // The log's own proof between its own checkpoints: it cannot be wrong.
+                422 => return Ok(Answer::Alarm(status)),
+                _ => return Ok(Answer::Away),
+            }
+        }
+        Ok(Answer::Away)
+    }
+
+    /// A witness stands beyond what was published when it was asked: fine only if the log does, too.
+    async fn beyond(&self, size: u64) -> Result<Answer, Fault> {
+        let kept = self.tiles.read(&paths::checkpoint_of(size)).await?;
+        Ok(if kept.is_some() {
+            Answer::Away
+        } else {
+            Answer::Alarm(409)
+        })
+    }
+
+    async fn extension(
+        &self,
+        size: u64,
+        old_size: u64,
+    ) -> Result<Vec<quittance_tlog::Hash>, Fault> {
+        if old_size == 0 {
+            return Ok(Vec::new());
+        }
+        let failed = |error| Fault::reject(format!("log: a consistency proof: {error}"));
+        let wanted = consistency_proof_paths(size, old_size).map_err(failed)?;
+        let tiles = self.read_tiles(wanted).await?;
+        consistency_proof(size, old_size, &tiles).map_err(failed)
+    }
+
+    /// Stores receipts with cosignatures, in the order of the log, from where that was done last.
+    async fn upgrade(
+        &self,
+        keys: &Keys,
+        trusted: &[VerifierKey],
+        note: &Note,
+        size: u64,
+        now: Timestamp,
+    ) -> Result<u64, Fault> {
+        let Some(note) = exactly(note, &keys.log, trusted) else {
+            return Err(Fault::reject("log: a cosigned checkpoint lost a line"));
+        };
+        let mut at = self.upgraded_to(now).await?;
+        let mut upgraded = 0;
+        while at < size {
+            let Some(said) = said(&*self.evidence, at).await? else {
+                break;
+            };
+            let work = (at..size)
+                .zip(&said.entries)
+                .map(|(index, entry)| {
+                    self.upgrade_one(keys, trusted, &note, size, index, entry.id)
+                        .boxed()
+                })
+                .collect();
+            let done: Vec<bool> = self.all(work).await?;
+            upgraded += u64::try_from(done.iter().filter(|done| **done).count()).unwrap_or(0);
+            at = said.size;
+        }
+        Ok(upgraded)
+    }
+
+    async fn upgrade_one(
+        &self,
+        keys: &Keys,
+        trusted: &[VerifierKey],
+        note: &Note,
+        size: u64,
+        index: u64,
+        leaf: LeafId,
+    ) -> Result<bool, Fault> {
+        let place = paths::witnessed(&leaf);
+        if self.evidence.read(&place).await?.is_some() {
+            return Ok(false);
+        }
+        let stored = self.evidence.read(&paths::envelope(&leaf)).await?;
+        let Some(envelope) = stored.and_then(|bytes| Envelope::parse(&bytes).ok()) else {
+            return Ok(false);
+        };
+        let failed = |error| Fault::reject(format!("log: an inclusion proof: {error}"));
+        let wanted = inclusion_proof_paths(size, index).map_err(failed)?;
+        let tiles = self.read_tiles(wanted).await?;
+        let proof = TlogProof {
+            extra: None,
+            index,
+            path: inclusion_proof(size, index, &tiles).map_err(failed)?,
+            checkpoint: note.clone(),
+        };
+        // What an earlier key signed, or what contradicts itself, keeps the receipt that it has.
+        let built = ReceiptFile::build(&envelope, &keys.statement, &keys.log, trusted, &proof);
+        let Ok(file) = built else {
+            return Ok(false);
+        };
+        self.evidence.keep(&place, &file).await?;
+        Ok(true)
+    }
+
+    /// Up to where every receipt was upgraded for sure: what the newest manifest accounts for whose own
+    /// receipt was, since receipts are upgraded in the order of the log.
+    async fn upgraded_to(&self, now: Timestamp) -> Result<u64, Fault> {
+        let Some(first) = said(&*self.evidence, 0).await? else {
+            return Ok(0);
+        };
+        let Some(birth) = super::account::birth(&first) else {
+            return Ok(0);
+        };
+        let mut at = Day::of(now);
+        while at >= birth {
+            let leaf = LeafId::Manifest(at);
+            if self
+                .evidence
+                .read(&paths::witnessed(&leaf))
+                .await?
+                .is_some()
+                && let Some(leaf) = self.leaf_of(at).await?
+            {
+                return Ok(self.book(&leaf.statement).await?.size);
+            }
+            match at.before() {
+                Some(before) => at = before,
+                None => break,
+            }
+        }
+        Ok(0)
+    }
+}
+
+fn vkeys(witnesses: &dyn Witnesses) -> Result<Vec<VerifierKey>, Fault> {
+    let parse = |vkey: &String| {
+        VerifierKey::parse(vkey).map_err(|error| Fault::reject(format!("a witness's key: {error}")))
+    };
+    witnesses.vkeys().iter().map(parse).collect()
+}
+
+/// The note with the log's line and one line of each witness, in their order, and no other.
+fn exactly(note: &Note, log: &VerifierKey, witnesses: &[VerifierKey]) -> Option<Note> {
+    let mut exact = Note::unsigned(note.text()).ok()?;
+    for key in std::iter::once(log).chain(witnesses) {
+        let line = note.signatures().iter().find(|line| key.made(line))?;
+        exact = exact.with_line(line.clone());
+    }
+    Some(exact)
+}
+
+/// From nothing, from where the witness stands, and once more if it moved.
+const TRIES: u32 = 3;
