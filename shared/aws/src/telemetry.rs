@@ -29,7 +29,7 @@ pub enum Format {
 }
 
 /// The fields that may be logged.
-pub const ALLOWED: [&str; 26] = [
+pub const ALLOWED: [&str; 27] = [
     "attempt",
     "batch.size",
     "block.reason",
