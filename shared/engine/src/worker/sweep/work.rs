@@ -207,9 +207,11 @@ impl Worker {
         let (after_seconds, detail) = match fault {
             Fault::Retry {
                 after_seconds,
-                detail,
-            } if detail != TIME_OUT => (after_seconds, detail),
-            other => return Err(other),
+                ref detail,
+            } if detail != TIME_OUT => (after_seconds, detail.clone()),
+            Fault::Conflict | Fault::Retry { .. } | Fault::Block(_) | Fault::Reject { .. } => {
+                return Err(fault);
+            }
         };
         shard.attempts = shard.attempts.saturating_add(1);
         shard.announced_at = Some(self.clock.now());
@@ -350,10 +352,9 @@ impl Worker {
     ) -> Result<Option<ObjectResult>, Fault> {
         let standing = eraser.standing(job.store, object).await?;
         let (attempt, etag) = match standing {
-            Standing::Other => return Ok(None),
             // An older version is deleted as a whole, and carries no marker.
             Standing::Gone if object.noncurrent => (intents.len().checked_sub(1), None),
-            Standing::Gone => return Ok(None),
+            Standing::Gone | Standing::Other => return Ok(None),
             Standing::Rewritten {
                 marker: found,
                 etag,
