@@ -6,6 +6,7 @@
 
 mod open;
 mod papers;
+mod rewrite;
 mod settle;
 mod shards;
 mod work;
