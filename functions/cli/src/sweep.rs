@@ -114,13 +114,14 @@ fn known(map: &DataMap, text: &str) -> Result<StoreId, Failure> {
 async fn list(ledger: &dyn Ledger, map: &DataMap, as_json: bool) -> Result<(), Failure> {
     let mut rows = Vec::new();
     for store in plan::swept(map) {
-        let paused_at = match ledger.load(&Key::Pause(store.clone())).await? {
-            Some(stored) => match stored.item {
-                Item::Pause(pause) => Some(pause.at.to_string()),
-                _ => None,
-            },
-            None => None,
-        };
+        let pause = ledger.load(&Key::Pause(store.clone())).await?;
+        let paused_at = pause.and_then(|stored| {
+            if let Item::Pause(pause) = stored.item {
+                Some(pause.at.to_string())
+            } else {
+                None
+            }
+        });
         for right in RIGHTS {
             let listing = Listing::Waiting(store.clone(), right);
             let waiting = reading::everything(ledger, &listing).await?.len();
@@ -171,9 +172,12 @@ async fn show(
     let listing = Listing::Shards(sweep.id.clone());
     let shards = reading::everything(ledger, &listing).await?.into_iter();
     let shards: Vec<ShardRow> = shards
-        .filter_map(|stored| match stored.item {
-            Item::Shard(shard) => Some(shard_row(&shard)),
-            _ => None,
+        .filter_map(|stored| {
+            if let Item::Shard(shard) = stored.item {
+                Some(shard_row(&shard))
+            } else {
+                None
+            }
         })
         .collect();
     let row = sweep_row(&sweep);
@@ -195,9 +199,12 @@ async fn sweeps(ledger: &dyn Ledger, store: &StoreId, right: Right) -> Result<Ve
     let listing = Listing::Sweeps(store.clone(), right);
     let stored = reading::everything(ledger, &listing).await?.into_iter();
     Ok(stored
-        .filter_map(|stored| match stored.item {
-            Item::Sweep(sweep) => Some(sweep),
-            _ => None,
+        .filter_map(|stored| {
+            if let Item::Sweep(sweep) = stored.item {
+                Some(sweep)
+            } else {
+                None
+            }
         })
         .collect())
 }

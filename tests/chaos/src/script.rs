@@ -74,13 +74,14 @@ pub fn task(world: &World, id: RequestId, name: &str) -> Task {
 /// Returns the sweeps over a store for a right, from the first.
 pub fn sweeps(world: &World, name: &str, right: Right) -> Vec<Sweep> {
     let items = world.ledger.everything().into_iter();
-    items
-        .filter_map(|stored| match stored.item {
-            Item::Sweep(sweep) if sweep.id.store == store(name) && sweep.id.right == right => {
-                Some(sweep)
-            }
-            _ => None,
-        })
+    let all = items.filter_map(|stored| {
+        if let Item::Sweep(sweep) = stored.item {
+            Some(sweep)
+        } else {
+            None
+        }
+    });
+    all.filter(|sweep| sweep.id.store == store(name) && sweep.id.right == right)
         .collect()
 }
 

@@ -172,9 +172,8 @@ impl Worker {
             }
             return Ok(Step::Again);
         }
-        let stores = match self.without_waiting(request, tasks, stores).await? {
-            Some(stores) => stores,
-            None => return Ok(Step::Afresh),
+        let Some(stores) = self.without_waiting(request, tasks, stores).await? else {
+            return Ok(Step::Afresh);
         };
         let first = tasks.iter().find(|task| stores.contains(&task.store));
         let locating = request.stage == Stage::Locating;

@@ -6,6 +6,7 @@
 
 mod open;
 mod papers;
+mod rewrite;
 mod settle;
 mod shards;
 mod work;
@@ -20,7 +21,7 @@ use quittance_core::sweep::{Cut, Sweep, SweepEvent, SweepStage, Waiting};
 use quittance_core::task::{Membership, Task};
 
 use super::{Step, Worker};
-use crate::ledger::{Item, Key, Listing, Stored, Version, Write};
+use crate::ledger::{Item, Key, Listing, Version, Write};
 
 impl Worker {
     /// Puts a task among those who wait for the next sweep of its store. Whoever waits, or is a
@@ -111,12 +112,12 @@ impl Worker {
     async fn latest_sweep(&self, store: &StoreId) -> Result<Option<(Sweep, Version)>, Fault> {
         let listing = Listing::Sweeps(store.clone(), self.right());
         let page = self.ledger.list(&listing, None, 1).await?;
-        Ok(page.items.into_iter().find_map(|stored| match stored {
-            Stored {
-                item: Item::Sweep(sweep),
-                version,
-            } => Some((sweep, version)),
-            _ => None,
+        Ok(page.items.into_iter().find_map(|stored| {
+            if let Item::Sweep(sweep) = stored.item {
+                Some((sweep, stored.version))
+            } else {
+                None
+            }
         }))
     }
 

@@ -152,9 +152,12 @@ impl Worker {
         let stored = reading::everything(&*self.ledger, &listing).await?;
         Ok(stored
             .into_iter()
-            .filter_map(|stored| match stored.item {
-                Item::Shard(shard) => Some((shard, stored.version)),
-                _ => None,
+            .filter_map(|stored| {
+                if let Item::Shard(shard) = stored.item {
+                    Some((shard, stored.version))
+                } else {
+                    None
+                }
             })
             .collect())
     }
@@ -188,9 +191,12 @@ impl Worker {
         let stored = reading::everything(&*self.ledger, &listing).await?;
         let out: BTreeSet<RequestId> = stored
             .into_iter()
-            .filter_map(|stored| match stored.item {
-                Item::Exclusion(out) => Some(out.request),
-                _ => None,
+            .filter_map(|stored| {
+                if let Item::Exclusion(out) = stored.item {
+                    Some(out.request)
+                } else {
+                    None
+                }
             })
             .collect();
         Ok((0..)

@@ -328,12 +328,11 @@ fn parts(mine: &[Share]) -> Vec<Vec<&Share>> {
         let fits = |part: &Vec<&Share>| {
             part.is_empty() || part.len() < MATCHES_IN_PART && rows + more <= ROWS_IN_PART
         };
-        match parts.last_mut().filter(|part| fits(part)) {
-            Some(part) => part.push(share),
-            None => {
-                parts.push(vec![share]);
-                rows = 0;
-            }
+        if let Some(part) = parts.last_mut().filter(|part| fits(part)) {
+            part.push(share);
+        } else {
+            parts.push(vec![share]);
+            rows = 0;
         }
         rows += more;
     }

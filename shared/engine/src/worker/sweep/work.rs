@@ -1,41 +1,26 @@
-//! Working on one shard: object after object, with a committed cursor.
-//!
-//! A rewrite is announced before it is made: its counts are kept as an *intent*, and the object
-//! carries the intent's marker afterwards. Whoever comes back after a crash finds by the marker
-//! whether it was made, and takes the counts from the intent. The list of those who must not be
-//! touched is read before each object's commit.
+//! Working on one shard: object after object, with a committed cursor. Rewriting one is in `rewrite`.
 
 use jiff::Timestamp;
 use quittance_core::data_map::Store;
 use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::id::StoreId;
 use quittance_core::sweep::{MAX_ROUNDS, ObjectRef, Purpose, Shard, Sweep, SweepId, SweepStage};
-use serde::{Deserialize, Serialize};
 
 use super::super::{Hand, Step, TIME_OUT, Worker};
 use super::papers::{Members, ObjectResult, Piece, roster};
 use crate::ledger::{Item, Key, Stored, Version, Write};
 use crate::papers::{parse_json, to_json};
-use crate::ports::{Draft, MemberRows, RecordEraser, Roster, Searched, Standing, Wanted};
+use crate::ports::{Roster, Searched, Wanted};
 use crate::stuck::{self, MAX_ATTEMPTS};
 use crate::vault;
 
-/// What a rewrite is about to do.
-#[derive(Debug, Serialize, Deserialize)]
-struct Intent {
-    v: u8,
-    before: u64,
-    after: u64,
-    matched: Vec<MemberRows>,
-}
-
 /// Everything that working on a shard needs to know.
-struct Job<'a> {
-    store: &'a Store,
-    sweep: Sweep,
-    members: Members,
-    roster: Roster,
-    shard: Shard,
+pub(super) struct Job<'a> {
+    pub(super) store: &'a Store,
+    pub(super) sweep: Sweep,
+    pub(super) members: Members,
+    pub(super) roster: Roster,
+    pub(super) shard: Shard,
 }
 
 /// Why working on a shard stops before its end.
@@ -121,7 +106,7 @@ impl Worker {
     }
 
     /// Reads a shard that has something left to do, with its sweep.
-    async fn open_shard(
+    pub(super) async fn open_shard(
         &self,
         id: &SweepId,
         k: u32,
@@ -207,9 +192,11 @@ impl Worker {
         let (after_seconds, detail) = match fault {
             Fault::Retry {
                 after_seconds,
-                detail,
-            } if detail != TIME_OUT => (after_seconds, detail),
-            other => return Err(other),
+                ref detail,
+            } if detail != TIME_OUT => (after_seconds, detail.clone()),
+            Fault::Conflict | Fault::Retry { .. } | Fault::Block(_) | Fault::Reject { .. } => {
+                return Err(fault);
+            }
         };
         shard.attempts = shard.attempts.saturating_add(1);
         shard.announced_at = Some(self.clock.now());
@@ -263,135 +250,9 @@ impl Worker {
         let after = searched.rows;
         Ok(result(object, searched, after))
     }
-
-    /// Removes the members' rows from one object.
-    async fn rewrite(
-        &self,
-        job: &Job<'_>,
-        index: u32,
-        object: &ObjectRef,
-        eraser: &dyn RecordEraser,
-    ) -> Result<ObjectResult, Fault> {
-        for _ in 0..REWRITES {
-            let intents = self.intents(job, index).await?;
-            if !intents.is_empty()
-                && let Some(done) = self.already(job, index, object, eraser, &intents).await?
-            {
-                return Ok(done);
-            }
-            let excluded = self.excluded(&job.sweep, &job.members).await?;
-            let draft = eraser
-                .prepare(job.store, object, &job.roster, &excluded)
-                .await?;
-            if draft.searched.matched.is_empty() {
-                let after = draft.searched.rows;
-                return Ok(result(object, draft.searched, after));
-            }
-            let attempt = u32::try_from(intents.len()).unwrap_or(u32::MAX);
-            let intent = to_json(&Intent {
-                v: 1,
-                before: draft.searched.rows,
-                after: draft.after,
-                matched: draft.searched.matched.clone(),
-            })?;
-            let name = vault::intent(job.shard.k, index, attempt);
-            let kept = self.vault.keep(job.sweep.vault, &name, &intent).await?;
-            // The last look before the rewrite is in flight: whether this is still to be done, and
-            // who must not be touched. An intent of somebody else's is not ours to carry out.
-            if self.is_overtaken(job, index).await? {
-                return Err(Fault::Conflict);
-            }
-            if kept != intent || self.excluded(&job.sweep, &job.members).await? != excluded {
-                continue;
-            }
-            match self
-                .complete(job, index, attempt, object, eraser, draft)
-                .await
-            {
-                // Somebody changed the object meanwhile: read it again.
-                Err(Fault::Conflict) => {}
-                done => return done,
-            }
-        }
-        Err(Fault::retry("an object keeps changing under the sweep"))
-    }
-
-    /// Whether somebody else committed this object, or ended the round, meanwhile.
-    async fn is_overtaken(&self, job: &Job<'_>, index: u32) -> Result<bool, Fault> {
-        let now = self.open_shard(&job.sweep.id, job.shard.k).await?;
-        Ok(now.is_none_or(|(_, shard, _)| shard.cursor > index))
-    }
-
-    async fn complete(
-        &self,
-        job: &Job<'_>,
-        index: u32,
-        attempt: u32,
-        object: &ObjectRef,
-        eraser: &dyn RecordEraser,
-        draft: Draft,
-    ) -> Result<ObjectResult, Fault> {
-        let marker = marker(job, index, attempt);
-        let etag = eraser.complete(job.store, object, &draft, &marker).await?;
-        let after = draft.after;
-        let mut done = result(object, draft.searched, after);
-        done.etag = etag;
-        Ok(done)
-    }
-
-    /// Finds out whether an announced rewrite was made, and takes its counts from the intent.
-    async fn already(
-        &self,
-        job: &Job<'_>,
-        index: u32,
-        object: &ObjectRef,
-        eraser: &dyn RecordEraser,
-        intents: &[Intent],
-    ) -> Result<Option<ObjectResult>, Fault> {
-        let standing = eraser.standing(job.store, object).await?;
-        let (attempt, etag) = match standing {
-            Standing::Other => return Ok(None),
-            // An older version is deleted as a whole, and carries no marker.
-            Standing::Gone if object.noncurrent => (intents.len().checked_sub(1), None),
-            Standing::Gone => return Ok(None),
-            Standing::Rewritten {
-                marker: found,
-                etag,
-            } => {
-                let mine = (0..).zip(intents);
-                let mut mine = mine.map(|(attempt, _)| marker(job, index, attempt));
-                (mine.position(|marker| marker == found), Some(etag))
-            }
-        };
-        let Some(intent) = attempt.and_then(|attempt| intents.get(attempt)) else {
-            return Ok(None);
-        };
-        Ok(Some(ObjectResult {
-            object: object.clone(),
-            etag,
-            before: intent.before,
-            after: intent.after,
-            matched: intent.matched.clone(),
-            records: Vec::new(),
-            blocked: None,
-        }))
-    }
-
-    /// Reads what was announced for one object so far.
-    async fn intents(&self, job: &Job<'_>, index: u32) -> Result<Vec<Intent>, Fault> {
-        let mut intents = Vec::new();
-        loop {
-            let attempt = u32::try_from(intents.len()).unwrap_or(u32::MAX);
-            let name = vault::intent(job.shard.k, index, attempt);
-            match self.vault.read(job.sweep.vault, &name).await? {
-                Some(bytes) => intents.push(parse_json(&bytes)?),
-                None => return Ok(intents),
-            }
-        }
-    }
 }
 
-fn result(object: &ObjectRef, searched: Searched, after: u64) -> ObjectResult {
+pub(super) fn result(object: &ObjectRef, searched: Searched, after: u64) -> ObjectResult {
     ObjectResult {
         object: object.clone(),
         etag: searched.etag,
@@ -408,12 +269,6 @@ fn blocked(object: &ObjectRef, reason: BlockReason) -> ObjectResult {
         blocked: Some(reason),
         ..result(object, Searched::default(), 0)
     }
-}
-
-/// What a rewritten object carries: whose work it is. Nothing personal.
-fn marker(job: &Job<'_>, index: u32, attempt: u32) -> String {
-    let (vault, k) = (job.sweep.vault, job.shard.k);
-    format!("{vault}/{k}/{index}/{attempt}")
 }
 
 fn index_of(cursor: u32) -> usize {
@@ -435,5 +290,3 @@ fn size_of_records(result: &ObjectResult) -> usize {
 const OBJECTS_AT_ONCE: usize = 16;
 /// How many bytes of copied rows a result holds before it is committed.
 const BYTES_AT_ONCE: usize = 4 << 20;
-/// How often an object that changes under the sweep is read again before it is left for later.
-const REWRITES: usize = 5;
