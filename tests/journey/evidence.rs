@@ -426,6 +426,49 @@ fn the_files_own_keys_are_never_called_a_verification() {
 }
 
 #[test]
+fn a_receipt_opens_to_whoever_has_key_and_identifier() {
+    let ask = |file: &Path, said: &str, more: &[&str]| {
+        let mut command = dsr();
+        command.arg("open").arg(file).arg("--policy");
+        command.arg(golden("receipt_v1.policy")).args(more);
+        command.stdin(std::process::Stdio::piped());
+        command
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), said.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(!told.contains("ada") && !told.contains("0505"), "{told}");
+        output.status.code().unwrap()
+    };
+    let key = "05".repeat(32);
+    let file = golden("receipt_v1.receipt.json");
+    assert_eq!(ask(&file, &format!("{key}\n Ada@Example.TEST \n"), &[]), 0);
+    assert_eq!(ask(&file, &format!("{key}\nada@example.test\n"), &[]), 0);
+    assert_eq!(ask(&file, &format!("{key}\nada@Example.TEST\n"), &[]), 0);
+    assert_eq!(ask(&file, &format!("{key}\nbob@example.test\n"), &[]), 6);
+    assert_eq!(
+        ask(
+            &file,
+            &format!("{}\nada@example.test\n", "06".repeat(32)),
+            &[]
+        ),
+        6
+    );
+    let other = ["--scheme", "customer_id", "--normalise", "exact"];
+    assert_eq!(ask(&file, &format!("{key}\nada@example.test\n"), &other), 6);
+    for nonsense in ["", "0505\nada@example.test\n", &format!("{key}\n")] {
+        assert_eq!(ask(&file, nonsense, &[]), 2, "{nonsense}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let forged = dir.path().join("forged.receipt.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&forged, text.replacen("index 3", "index 2", 1)).unwrap();
+    assert_eq!(ask(&forged, &format!("{key}\nada@example.test\n"), &[]), 6);
+}
+
+#[test]
 fn what_is_missing_is_told_with_its_exit_code() {
     let missing = Path::new("no-such.receipt.json");
     let output = judge("verify", missing, missing);

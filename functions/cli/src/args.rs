@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Local(LocalArgs),
     /// Verify a receipt, offline
     Verify(VerifyArgs),
+    /// Find out whether a receipt is about you, offline; reads key and identifier, a line each
+    Open(OpenArgs),
     /// Rebuild a log from its entries and compare every file, offline
     Fsck(FsckArgs),
     /// Audit a log's daily manifests: is every request accounted for, and was it answered in time?
@@ -87,6 +89,24 @@ pub(crate) struct VerifyArgs {
     /// Answer in JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct OpenArgs {
+    /// The receipt file
+    pub(crate) file: PathBuf,
+    /// The policy: whose log and whose signature you trust
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: PathBuf,
+    /// What kind of identifier it is, as the controller's data map calls it
+    #[arg(long, default_value = "email")]
+    pub(crate) scheme: String,
+    /// How the data map spells it: exact, email, phone, lower or digits; without it, as the scheme is called
+    #[arg(long, value_name = "WAY")]
+    pub(crate) normalise: Option<String>,
+    /// The country of telephone numbers without one
+    #[arg(long, value_name = "COUNTRY")]
+    pub(crate) region: Option<String>,
 }
 
 #[derive(ClapArgs, Debug)]

@@ -44,6 +44,7 @@ pub fn run() -> ExitCode {
 fn dispatch(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Verify(args) => offline::verify(&args),
+        Command::Open(args) => offline::open(&args),
         Command::Fsck(args) => offline::fsck(&args),
         Command::Audit(args) => offline::audit(&args),
         Command::Bundle(args) => offline::bundle(&args),

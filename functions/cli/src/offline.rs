@@ -19,9 +19,11 @@ use crate::printing::{Failure, data, json, verification_failed};
 pub(crate) mod audit;
 mod fsck;
 pub(crate) mod log;
+mod open;
 
 pub(crate) use self::audit::audit;
 pub(crate) use self::fsck::fsck;
+pub(crate) use self::open::open;
 
 /// `dsr verify`.
 pub(crate) fn verify(args: &VerifyArgs) -> Result<ExitCode, Failure> {
