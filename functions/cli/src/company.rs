@@ -63,12 +63,13 @@ impl Company {
             port: aws_port,
             ..Options::default()
         };
-        let aws = LocalAws::start(options)
-            .await
-            .map_err(|error| match error {
-                StartError::Port(error) => no_port(aws_port.unwrap_or_default(), &error),
-                other => Failure::from(other),
-            })?;
+        let aws = LocalAws::start(options).await.map_err(|error| {
+            if let StartError::Port(error) = &error {
+                no_port(aws_port.unwrap_or_default(), error)
+            } else {
+                Failure::from(error)
+            }
+        })?;
         let clients = Clients::local(&aws.endpoint()).await;
         let settings = provision(&home, &clients).await?;
         let adapters = Adapters::new(

@@ -28,17 +28,12 @@ use self::printing::Failure;
 pub fn run() -> ExitCode {
     let args = Args::parse();
     let done = dispatch(args.command);
-    match (done, printing::lost()) {
-        (Ok(_), Some(failure)) => {
-            printing::talk(&format!("dsr: {failure}"));
-            failure.code()
-        }
-        (Ok(code), None) => code,
-        (Err(failure), _) => {
-            printing::talk(&format!("dsr: {failure}"));
-            failure.code()
-        }
-    }
+    let failure = match (done, printing::lost()) {
+        (Ok(code), None) => return code,
+        (Ok(_), Some(failure)) | (Err(failure), _) => failure,
+    };
+    printing::talk(&format!("dsr: {failure}"));
+    failure.code()
 }
 
 fn dispatch(command: Command) -> Result<ExitCode, Failure> {

@@ -61,15 +61,12 @@ async fn deliver_one(
             return Some(delivery.id.clone());
         }
     };
-    let handled = match AssertUnwindSafe(consumer.handle(&message, until))
-        .catch_unwind()
-        .await
-    {
-        Ok(handled) => handled,
-        Err(_) => {
-            tracing::error!(message.id = %delivery.id, "message panicked");
-            consumer.stumbled(&message).await
-        }
+    let caught = AssertUnwindSafe(consumer.handle(&message, until)).catch_unwind();
+    let handled = if let Ok(handled) = caught.await {
+        handled
+    } else {
+        tracing::error!(message.id = %delivery.id, "message panicked");
+        consumer.stumbled(&message).await
     };
     match handled {
         Ok(()) => None,

@@ -1,10 +1,5 @@
 //! The engine under faults: every call, every face of a fault, and seeded mixtures of all.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "tests: whatever does not fit is a finding"
-)]
-
 use futures::FutureExt as _;
 use quittance_chaos::check::check_world;
 use quittance_chaos::schedule;

@@ -1,5 +1,10 @@
 //! What a stranger may try at the public door, each attempt told once, on memory.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "tests: whatever does not fit is a finding"
+)]
+
 use std::collections::BTreeMap;
 
 use futures::future::join_all;

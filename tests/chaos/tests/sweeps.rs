@@ -1,6 +1,7 @@
 //! What can happen to a sweep, and to those it serves, each told once, on memory.
 
 #![expect(
+    clippy::panic,
     clippy::unwrap_used,
     reason = "tests: whatever does not fit is a finding"
 )]
