@@ -1,6 +1,7 @@
 //! The ledger in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -16,6 +17,7 @@ use crate::ports::Ledger;
 #[derive(Clone, Debug)]
 pub struct MemoryLedger {
     items: Arc<Mutex<BTreeMap<Key, Stored>>>,
+    commits: Arc<AtomicU64>,
     faults: Faults,
 }
 
@@ -24,6 +26,7 @@ impl MemoryLedger {
     pub fn new(faults: Faults) -> Self {
         Self {
             items: Arc::default(),
+            commits: Arc::default(),
             faults,
         }
     }
@@ -31,6 +34,11 @@ impl MemoryLedger {
     /// Returns everything there is, for checkers.
     pub fn everything(&self) -> Vec<Stored> {
         locked(&self.items).values().cloned().collect()
+    }
+
+    /// Returns how often something was committed: what to check again, and when.
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
     }
 
     /// Changes an item behind the ledger's back, for negative controls.
@@ -125,6 +133,7 @@ impl MemoryLedger {
                 return Err(Fault::Conflict);
             }
         }
+        self.commits.fetch_add(1, Ordering::Relaxed);
         for write in writes {
             match write {
                 Write::Create(item) => {
