@@ -30,7 +30,7 @@ async fn two_hundred_requests_at_once_close_and_verify_and_leave_no_trace() {
         let local = &local;
         async move {
             let mut attested = false;
-            until(Duration::from_mins(8), PAUSE, || {
+            until(Duration::from_mins(15), PAUSE, || {
                 let attest = !attested && *right != "opt_out";
                 attested = true;
                 async move {
@@ -62,7 +62,7 @@ async fn two_hundred_requests_at_once_close_and_verify_and_leave_no_trace() {
 
 /// The team attests once the request has come to its task.
 async fn attest_when_asked(local: &Local, asked: &Asked) {
-    until(Duration::from_mins(8), PAUSE, || async {
+    until(Duration::from_mins(15), PAUSE, || async {
         let status = local.status(asked).await.unwrap();
         let stage = status["stage"].as_str().unwrap().to_owned();
         if ["acting", "sealing", "closed"].contains(&stage.as_str()) {
