@@ -7,24 +7,32 @@ use quittance_engine::ports::{Effect, StoreEraser as _, StoreFlagger as _, Store
 use crate::world::{EMAIL, World, ask, at, identifiers, item, store, text};
 
 #[tokio::test]
-async fn a_missing_table_or_index_is_a_schema_mismatch() {
+async fn what_is_not_there_is_told_from_what_is_not_as_mapped() {
     let world = World::start().await;
     world.table("customers", &["pk:S"], &[]).await;
     let who = identifiers(&[("email", EMAIL)]);
-    for lines in [
-        "dynamodb: { table: no_such_table }\nfind: [ { email: { key: pk } } ]",
-        "dynamodb: { table: customers }
-         find: [ { email: { index: no_such_index, key: email, coverage: complete } } ]",
-        "dynamodb: { table: customers }\nfind: [ { email: { key: not_the_key } } ]",
-        "s3: { bucket: no-such-bucket, objects: \"people/{email}/\" }",
+    for (lines, reason) in [
+        (
+            "dynamodb: { table: no_such_table }\nfind: [ { email: { key: pk } } ]",
+            BlockReason::StoreMissing,
+        ),
+        (
+            "dynamodb: { table: customers }
+             find: [ { email: { index: no_such_index, key: email, coverage: complete } } ]",
+            BlockReason::SchemaMismatch,
+        ),
+        (
+            "dynamodb: { table: customers }\nfind: [ { email: { key: not_the_key } } ]",
+            BlockReason::SchemaMismatch,
+        ),
+        (
+            "s3: { bucket: no-such-bucket, objects: \"people/{email}/\" }",
+            BlockReason::StoreMissing,
+        ),
     ] {
         let store = store(lines);
         let found = world.search(ask(&store, &who, Right::Access)).await;
-        assert_eq!(
-            found.err(),
-            Some(Fault::Block(BlockReason::SchemaMismatch)),
-            "{lines}"
-        );
+        assert_eq!(found.err(), Some(Fault::Block(reason)), "{lines}");
     }
 }
 

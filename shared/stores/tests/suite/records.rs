@@ -201,7 +201,7 @@ async fn a_store_that_cannot_be_gone_over_blocks_as_a_whole() {
     for (place, reason) in [
         (
             "{ bucket: no-such, prefix: e/, format: jsonl }",
-            BlockReason::SchemaMismatch,
+            BlockReason::StoreMissing,
         ),
         (
             "{ bucket: lake, prefix: e/, format: csv }",
