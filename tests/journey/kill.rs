@@ -47,7 +47,7 @@ async fn a_process_killed_twenty_times_closes_every_request_once() {
     }
     for answer in asked.values() {
         until(
-            Duration::from_mins(2),
+            Duration::from_mins(6),
             Duration::from_millis(300),
             || async {
                 let status = local.status(answer).await.unwrap();
@@ -85,7 +85,7 @@ async fn check_log(local: &Local) {
     assert!(policy.status.success(), "{said}");
     std::fs::write(local.dir.join("policy"), policy.stdout).unwrap();
     let out = local.dir.join("copied");
-    until(Duration::from_mins(2), Duration::from_secs(1), || async {
+    until(Duration::from_mins(6), Duration::from_secs(1), || async {
         copy_log(local, &out).await;
         let mut fsck = dsr();
         fsck.arg("fsck")

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use quittance_core::data_map::Store;
 use quittance_core::fault::Fault;
 use quittance_core::message::Message;
@@ -148,14 +148,19 @@ impl Worker {
     }
 
     /// Sends what is left of the round on its way, or ends the round.
-    pub(super) async fn gather(&self, mut sweep: Sweep, version: Version) -> Result<Step, Fault> {
+    pub(super) async fn gather(
+        &self,
+        mut sweep: Sweep,
+        version: Version,
+        until: Timestamp,
+    ) -> Result<Step, Fault> {
         let mut shards = self.shards(&sweep).await?;
         shards.retain(|(shard, _)| shard.k >= sweep.first_shard);
         let mut left = false;
         for (shard, shard_version) in &shards {
             if !shard.is_done() {
                 left = true;
-                self.announce_shard(shard, *shard_version).await?;
+                self.announce_shard(shard, *shard_version, until).await?;
             }
         }
         if left {
@@ -181,11 +186,19 @@ impl Worker {
     }
 
     /// Announces a shard, unless somebody was told, or worked on it, a moment ago.
-    async fn announce_shard(&self, shard: &Shard, version: Version) -> Result<(), Fault> {
+    async fn announce_shard(
+        &self,
+        shard: &Shard,
+        version: Version,
+        until: Timestamp,
+    ) -> Result<(), Fault> {
         let now = self.clock.now();
+        // Nobody works on it for longer than a function runs, and this one is about to.
+        let run = until.duration_since(now) + MARGIN;
+        let again = run.clamp(AT_LEAST, AT_MOST);
         let told = shard
             .announced_at
-            .and_then(|at| at.saturating_add(AGAIN).ok());
+            .and_then(|at| at.saturating_add(again).ok());
         if told.is_some_and(|again| again > now) {
             return Ok(());
         }
@@ -224,5 +237,8 @@ const fn is_nobodys(result: &ObjectResult) -> bool {
     was_read(result) && result.matched.is_empty()
 }
 
-/// How long after its last sign of life a shard is announced again.
-const AGAIN: SignedDuration = SignedDuration::from_mins(15);
+/// How long after its last sign of life a shard is announced again: at least, and at most, which is
+/// as long as a function on Lambda can run.
+const AT_LEAST: SignedDuration = SignedDuration::from_secs(60);
+const AT_MOST: SignedDuration = SignedDuration::from_mins(15);
+const MARGIN: SignedDuration = SignedDuration::from_secs(10);
