@@ -69,6 +69,24 @@ impl Bucket<'_> {
         }
     }
 
+    /// Takes away an upload that was never finished, with its parts.
+    pub(crate) async fn abort(&self, key: &str, upload: &str) -> Result<Effect, Fault> {
+        let sent = self
+            .client
+            .abort_multipart_upload()
+            .bucket(self.name)
+            .key(key)
+            .upload_id(upload)
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(Effect::Made),
+            // Aborted before, or finished: an object that came of it is found by the look back.
+            Err(error) if errors::is_absent(&error) => Ok(Effect::Already),
+            Err(error) => Err(errors::s3("AbortMultipartUpload", self.name, &error)),
+        }
+    }
+
     /// Deletes by version id: no condition is needed, a version never changes.
     pub(crate) async fn erase_version(&self, key: &str, version: &str) -> Result<Effect, Fault> {
         if self.is_gone(key, version).await? {

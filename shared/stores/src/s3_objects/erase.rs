@@ -10,7 +10,7 @@ use crate::s3_bucket::Versioning;
 /// Deletes the place's version, or the object where there never were versions.
 pub(super) async fn erase(objects: &Objects<'_>, place: Place<'_>) -> Result<Effect, Fault> {
     if let Some(upload) = place.upload {
-        return abort(objects, place.key, upload).await;
+        return objects.bucket.abort(place.key, upload).await;
     }
     if let Some(version) = place.version {
         return objects.bucket.erase_version(place.key, version).await;
@@ -19,29 +19,6 @@ pub(super) async fn erase(objects: &Objects<'_>, place: Place<'_>) -> Result<Eff
         Versioning::Never => erase_object(objects, place).await,
         // Versioning came after the listing: what was listed is the null version now.
         Versioning::Kept { .. } => objects.bucket.erase_version(place.key, "null").await,
-    }
-}
-
-/// Takes away an upload that was never finished, with its parts.
-async fn abort(objects: &Objects<'_>, key: &str, upload: &str) -> Result<Effect, Fault> {
-    let sent = objects
-        .bucket
-        .client
-        .abort_multipart_upload()
-        .bucket(objects.bucket.name)
-        .key(key)
-        .upload_id(upload)
-        .send()
-        .await;
-    match sent {
-        Ok(_) => Ok(Effect::Made),
-        // Aborted before, or finished: an object that came of it is found by the look back.
-        Err(error) if errors::is_absent(&error) => Ok(Effect::Already),
-        Err(error) => Err(errors::s3(
-            "AbortMultipartUpload",
-            objects.bucket.name,
-            &error,
-        )),
     }
 }
 

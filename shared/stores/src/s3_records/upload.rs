@@ -149,19 +149,7 @@ impl<'a> Upload<'a> {
         let Some(open) = self.open.take() else {
             return;
         };
-        let sent = self
-            .bucket
-            .client
-            .abort_multipart_upload()
-            .bucket(self.bucket.name)
-            .key(self.key)
-            .upload_id(open.id)
-            .send()
-            .await;
-        if let Err(error) = sent
-            && !errors::is_absent(&error)
-        {
-            let fault = errors::s3("AbortMultipartUpload", self.bucket.name, &error);
+        if let Err(fault) = self.bucket.abort(self.key, &open.id).await {
             tracing::warn!(%fault, "an upload that came to nothing is left behind");
         }
     }
@@ -325,9 +313,7 @@ impl<'a> Upload<'a> {
             let Some(earlier) = upload.upload_id().filter(|earlier| *earlier != id) else {
                 continue;
             };
-            let abort = client.abort_multipart_upload().bucket(name).key(self.key);
-            if let Err(error) = abort.upload_id(earlier).send().await {
-                let fault = errors::s3("AbortMultipartUpload", name, &error);
+            if let Err(fault) = self.bucket.abort(self.key, earlier).await {
                 tracing::warn!(%fault, "an earlier upload is left behind");
             }
         }
