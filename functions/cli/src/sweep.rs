@@ -27,8 +27,6 @@ const NEEDS: [Need; 5] = [
     Need::QueuesOf(Right::Access),
     Need::QueuesOf(Right::Deletion),
 ];
-/// The rights whose requests wait for sweeps.
-const RIGHTS: [Right; 2] = [Right::Access, Right::Deletion];
 
 /// A record store and one right.
 #[derive(Serialize)]
@@ -72,7 +70,7 @@ pub(crate) async fn sweep(args: SweepArgs) -> Result<ExitCode, Failure> {
         SweepCommand::List => list(&*ledger, &map, args.at.json).await?,
         SweepCommand::Show { store, right, n } => {
             let store = known(&map, &store)?;
-            let right = RIGHTS
+            let right = plan::SWEEPING
                 .into_iter()
                 .find(|known| known.name() == right)
                 .ok_or_else(|| Failure::usage("--right must be access or deletion"))?;
@@ -81,10 +79,12 @@ pub(crate) async fn sweep(args: SweepArgs) -> Result<ExitCode, Failure> {
         SweepCommand::Pause { store } => {
             let store = known(&map, &store)?;
             done(desk(&adapters, &ledger)?.pause_sweeps(&store).await)?;
+            tell(&*ledger, &map, args.at.json).await?;
         }
         SweepCommand::Resume { store } => {
             let store = known(&map, &store)?;
             done(desk(&adapters, &ledger)?.resume_sweeps(&store).await)?;
+            tell(&*ledger, &map, args.at.json).await?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -111,6 +111,14 @@ fn known(map: &DataMap, text: &str) -> Result<StoreId, Failure> {
     )))
 }
 
+/// What an act came to, for programs: every store as it stands now.
+async fn tell(ledger: &dyn Ledger, map: &DataMap, as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        list(ledger, map, true).await?;
+    }
+    Ok(())
+}
+
 async fn list(ledger: &dyn Ledger, map: &DataMap, as_json: bool) -> Result<(), Failure> {
     let mut rows = Vec::new();
     for store in plan::swept(map) {
@@ -122,7 +130,7 @@ async fn list(ledger: &dyn Ledger, map: &DataMap, as_json: bool) -> Result<(), F
                 None
             }
         });
-        for right in RIGHTS {
+        for right in plan::SWEEPING {
             let listing = Listing::Waiting(store.clone(), right);
             let waiting = reading::everything(ledger, &listing).await?.len();
             let sweeps = sweeps(ledger, &store, right).await?;
@@ -153,7 +161,10 @@ async fn list(ledger: &dyn Ledger, map: &DataMap, as_json: bool) -> Result<(), F
             data(&line(sweep));
         }
     }
-    talk(&format!("{} record store(s)", rows.len() / RIGHTS.len()));
+    talk(&format!(
+        "{} record store(s)",
+        rows.len() / plan::SWEEPING.len()
+    ));
     Ok(())
 }
 

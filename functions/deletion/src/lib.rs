@@ -8,7 +8,7 @@ use quittance_aws::adapters::{Adapters, Need, StartError};
 use quittance_core::data_map::DataMap;
 use quittance_core::request::Right;
 use quittance_engine::statement::Handler;
-use quittance_engine::worker::{Hand, Worker};
+use quittance_engine::worker::{Hand, LONGEST_RUN, Worker};
 use quittance_stores::AwsStores;
 
 /// What this function needs to be told.
@@ -51,5 +51,6 @@ pub fn wire(
         keys: adapters.tag_keys()?,
         map,
         handler,
+        longest_run: LONGEST_RUN,
     })
 }

@@ -186,6 +186,9 @@ pub fn is_attested(store: &Store) -> bool {
     matches!(store.place, Place::Attested { .. })
 }
 
+/// The rights whose requests wait for sweeps, each under its own role; an opt-out waits for nothing.
+pub const SWEEPING: [Right; 2] = [Right::Access, Right::Deletion];
+
 /// Whether this store is gone over in sweeps.
 pub fn is_swept(store: &Store) -> bool {
     matches!(store.place, Place::S3Records { .. })

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use quittance_core::fault::Fault;
-use quittance_core::request::{Event, Happening, Request, TimelineEvent};
+use quittance_core::request::{Ending, Event, Happening, Request, TimelineEvent};
 
 use crate::ledger::{Item, Version, Write};
 use crate::ports::Ledger;
@@ -40,6 +40,13 @@ impl Change {
         self.request.attempts = 0;
         self.request.block = None;
         Ok(())
+    }
+
+    /// Decides that the request ends without effects. That is a new way on for one that was stuck.
+    pub fn end(&mut self, ending: Ending) {
+        self.request.ending = Some(ending);
+        self.request.attempts = 0;
+        self.request.block = None;
     }
 
     /// Adds a timeline entry.

@@ -164,7 +164,7 @@ impl Desk {
             }
             match change.request.ending {
                 None => {
-                    change.request.ending = Some(Ending::Denied(reason));
+                    change.end(Ending::Denied(reason));
                     change.note(now, Happening::Denied(reason));
                     Ok(())
                 }

@@ -5,6 +5,7 @@
 //! an address is known.
 
 mod accept;
+mod codes;
 mod parse;
 mod status;
 
@@ -19,6 +20,7 @@ use quittance_core::message::Message;
 use quittance_core::request::{Ending, Happening, Request, Stage};
 use serde::Serialize;
 
+pub use self::codes::spend_try;
 use self::parse::Form;
 pub use self::parse::{FieldError, Submission};
 pub use self::status::{Status, status};
@@ -27,9 +29,8 @@ use crate::keys::TagKeys;
 use crate::ledger::{ClientToken, Item, Key, ReferenceEntry, Stored, Version, Write};
 use crate::papers::{Address, Papers, to_json};
 use crate::ports::{Clock, Deposit, Evidence, Ledger, Mailer, Queues};
-use crate::secrets::Attempt;
 use crate::statement::Handler;
-use crate::{mails, reading, secrets};
+use crate::{reading, secrets};
 
 /// The use-cases of the public door, with the ports they may use and no others.
 #[derive(Clone, Debug)]
@@ -330,68 +331,6 @@ impl Intake {
         }
     }
 
-    async fn try_send_code(&self, reference: &str, address: &str) -> Result<(), IntakeError> {
-        for _ in 0..CONFLICTS {
-            let (request, version) = self.find(reference).await?;
-            let own = parse::own_address(&request, address, &self.map, &self.key);
-            let Some(own) = own
-                .filter(|_| request.purged_at.is_none() && !is_lapsed(&request, self.clock.now()))
-            else {
-                return Err(IntakeError::NotFound);
-            };
-            match self.new_code(request, version, Some(&own)).await {
-                Err(IntakeError::Fault(Fault::Conflict)) => {}
-                done => return done,
-            }
-        }
-        Err(Fault::retry("intake: a request kept changing").into())
-    }
-
-    /// Commits a new challenge, then mails its code: a code that was mailed always works.
-    async fn new_code(
-        &self,
-        mut request: Request,
-        version: Version,
-        to: Option<&str>,
-    ) -> Result<(), IntakeError> {
-        let now = self.clock.now();
-        if request.codes_sent >= MAX_CODES {
-            if !has_cooled(&request, now) {
-                return Err(IntakeError::TooManyCodes);
-            }
-            request.codes_sent = 0;
-        }
-        request.challenge = Some(secrets::challenge(now));
-        request.codes_sent += 1;
-        let change = Change::new(request.clone(), version);
-        let version = change.commit(&*self.ledger).await?;
-        // From here on the code works; the same form sent again mails it if this process dies.
-        self.mail_code(request, version, to).await
-    }
-
-    /// Mails the code of the challenge that stands, then says so.
-    async fn mail_code(
-        &self,
-        mut request: Request,
-        version: Version,
-        to: Option<&str>,
-    ) -> Result<(), IntakeError> {
-        let (Some(to), Some(challenge)) = (to, &request.challenge) else {
-            return Ok(());
-        };
-        let code = secrets::code(&self.key, request.id, challenge);
-        self.mailer.send(&mails::code(&request, &code, to)).await?;
-        if let Some(challenge) = &mut request.challenge {
-            challenge.mailed = true;
-        }
-        match Change::new(request, version).commit(&*self.ledger).await {
-            Ok(_) => {}
-            // The mail is out, and that is what counts: at worst the same mail goes out again.
-            Err(fault) => tracing::info!(fault = %fault, "a mailed code is not marked as mailed"),
-        }
-        Ok(())
-    }
-
     async fn try_revoke(&self, request: Request, version: Version) -> Result<Status, IntakeError> {
         if matches!(request.stage, Stage::Draft) {
             return Err(IntakeError::NotFound);
@@ -407,7 +346,7 @@ impl Intake {
         }
         let now = self.clock.now();
         let mut change = Change::new(request, version);
-        change.request.ending = Some(Ending::Revoked);
+        change.end(Ending::Revoked);
         change.request.wake_at = Some(now);
         change.note(now, Happening::Revoked);
         let request = change.request.clone();
@@ -486,43 +425,6 @@ pub async fn find_request(
     }
 }
 
-/// Compares a typed code. A wrong try is counted down before anybody is told, or guessing in
-/// parallel would be free.
-///
-/// # Errors
-/// [`IntakeError::WrongCode`], [`IntakeError::DeadCode`]; a conflict means: read again.
-pub async fn spend_try(
-    ledger: &dyn Ledger,
-    key: &HmacKey,
-    request: &Request,
-    version: Version,
-    typed: &str,
-    now: Timestamp,
-) -> Result<(), IntakeError> {
-    match secrets::attempt(key, request.id, request.challenge.as_ref(), typed, now) {
-        Attempt::Right => Ok(()),
-        Attempt::Dead => Err(IntakeError::DeadCode),
-        Attempt::Wrong(left) => {
-            let mut change = Change::new(request.clone(), version);
-            if let Some(challenge) = &mut change.request.challenge {
-                challenge.tries_left = left;
-            }
-            change.commit(ledger).await?;
-            Err(IntakeError::WrongCode(left))
-        }
-    }
-}
-
-/// Whether the last code is so old that codes may be sent again: nobody's mailbox is flooded.
-fn has_cooled(request: &Request, now: Timestamp) -> bool {
-    let last = request
-        .challenge
-        .as_ref()
-        .map(|challenge| challenge.expires_at);
-    last.and_then(|at| at.saturating_add(COOLING).ok())
-        .is_none_or(|at| at <= now)
-}
-
 fn first_half(bytes: [u8; 32]) -> [u8; 16] {
     let mut half = [0; 16];
     half.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
@@ -532,6 +434,3 @@ fn first_half(bytes: [u8; 32]) -> [u8; 16] {
 /// How long an unconfirmed draft lives.
 pub const DRAFT_LIFE: SignedDuration = SignedDuration::from_hours(24);
 const CONFLICTS: usize = 8;
-const MAX_CODES: u8 = 5;
-/// With the life of a code: five codes an hour.
-const COOLING: SignedDuration = SignedDuration::from_mins(50);

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use quittance_core::fault::Fault;
 use quittance_core::id::{LeafId, RequestId, StoreId};
 use quittance_core::message::Message;
+use quittance_core::plan;
 use quittance_core::receipt::Day;
 use quittance_core::request::{Happening, Request, Right, Stage};
 use quittance_core::task::{Amendment, Task};
@@ -66,7 +67,7 @@ impl Ticker {
         }
         // Whether it is time for a sweep, or one goes on, is seen by whoever looks.
         for store in &self.swept {
-            for right in [Right::Access, Right::Deletion] {
+            for right in plan::SWEEPING {
                 let store = store.clone();
                 self.queues
                     .send(right, &Message::Sweep { store }, 0)

@@ -91,6 +91,9 @@ pub struct Worker {
     pub map: Arc<DataMap>,
     /// What the receipts say about the software.
     pub handler: Handler,
+    /// How long one run of this function lasts at the most: whoever gave no sign of life for longer
+    /// is dead, and a message to it lost.
+    pub longest_run: SignedDuration,
 }
 
 /// What a step came to.
@@ -375,6 +378,8 @@ fn is_workable(request: &Request, task: &Task) -> bool {
     }
 }
 
+/// As long as a function on Lambda can run.
+pub const LONGEST_RUN: SignedDuration = SignedDuration::from_mins(15);
 const TIME_OUT: &str = "time nearly out";
 pub(crate) const OTHER_RIGHT: &str = "this message belongs to another right";
 const CONFLICTS: usize = 16;

@@ -12,6 +12,7 @@
 )]
 
 pub mod check;
+mod result;
 pub mod schedule;
 pub mod script;
 pub mod table;

@@ -1,6 +1,6 @@
 //! A company, its people, and every use-case wired to memory.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::FutureExt as _;
@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use quittance_core::data_map::DataMap;
 use quittance_core::digest::HmacKey;
 use quittance_core::fault::Fault;
-use quittance_core::id::{LeafId, RequestId, StoreId};
+use quittance_core::id::{RequestId, StoreId};
 use quittance_core::message::Message;
 use quittance_core::request::{Request, Right, Stage};
 use quittance_core::task::Task;
@@ -31,7 +31,7 @@ use quittance_engine::sequencer::account::Accounted;
 use quittance_engine::sequencer::{Config, Sequencer};
 use quittance_engine::statement::Handler;
 use quittance_engine::tick::Ticker;
-use quittance_engine::worker::{Hand, Worker};
+use quittance_engine::worker::{Hand, LONGEST_RUN, Worker};
 
 /// The log's name in these worlds.
 pub const ORIGIN: &str = "chaos.test/log";
@@ -195,6 +195,7 @@ impl World {
             keys: self.keys.clone(),
             map: self.map.clone(),
             handler: handler(),
+            longest_run: LONGEST_RUN,
         }
     }
 
@@ -430,102 +431,7 @@ impl World {
         self.map = Arc::new(DataMap::parse(text).expect("a right data map"));
     }
 
-    /// Draws what must be the same however the world got there: customers' data, what each request
-    /// came to, what each task counted, what the receipt says of each store, which mails the person
-    /// got, and how many identifiers are suppressed.
-    pub fn result(&self) -> BTreeMap<String, String> {
-        let mut result = BTreeMap::new();
-        for ((store, key), row) in self.stores.everything() {
-            result.insert(format!("row {store} {key}"), format!("{row:?}"));
-        }
-        for ((store, key), object) in self.records.everything() {
-            result.insert(
-                format!("object {store} {key}"),
-                format!("{:?}", object.rows),
-            );
-        }
-        for ask in Self::asks() {
-            let Some(request) = self.request_of(ask) else {
-                continue;
-            };
-            let name = format!("{} {}", ask.person, ask.right);
-            result.insert(format!("request {name}"), format!("{:?}", request.stage));
-            result.insert(format!("receipt {name}"), self.told(request.id));
-            let mails = self.mailer.to(&Self::email(ask.person)).into_iter();
-            let kinds: BTreeSet<String> = mails
-                .filter_map(|mail| {
-                    let kind = mail.id.strip_prefix(&format!("{}.", request.id))?;
-                    // Codes are asked for as often as they get lost; answers name a state of keyed hashes.
-                    (!kind.starts_with("code-")).then(|| kind.chars().take(16).collect())
-                })
-                .collect();
-            result.insert(format!("mails {name}"), format!("{kinds:?}"));
-            for task in self.tasks(request.id) {
-                let outcome = &task.outcome;
-                let counts = [
-                    outcome.matched,
-                    outcome.deleted,
-                    outcome.redacted,
-                    outcome.exported,
-                    outcome.flagged,
-                    outcome.exempt.as_ref().map_or(0, |exempt| exempt.count),
-                    outcome.evidence_count,
-                ];
-                let line = format!("{:?} {counts:?}", task.stage);
-                result.insert(format!("task {name} {}", task.store), line);
-            }
-        }
-        let items = self.ledger.everything().into_iter();
-        let suppressed = items.filter(|stored| matches!(stored.item, Item::Suppression(_)));
-        result.insert("suppressed".to_owned(), suppressed.count().to_string());
-        result
-    }
-
-    /// What the sealed outcome says of each store, without dates and keyed hashes.
-    fn told(&self, id: RequestId) -> String {
-        let leaf = self.ledger.everything().into_iter().find_map(|stored| {
-            if let Item::Leaf(leaf) = stored.item {
-                (leaf.id == LeafId::Outcome(id)).then_some(leaf)
-            } else {
-                None
-            }
-        });
-        let Some(leaf) = leaf else {
-            return "nothing".to_owned();
-        };
-        let path = quittance_engine::sequencer::paths::statement(&leaf.statement);
-        let bytes = self
-            .evidence
-            .everything()
-            .remove(&path)
-            .expect("a statement");
-        let mut statement: serde_json::Value =
-            serde_json::from_slice(&bytes).expect("a statement is JSON");
-        let mut stores = statement["predicate"]["stores"].take();
-        for store in stores.as_array_mut().into_iter().flatten() {
-            if let Some(store) = store.as_object_mut() {
-                store.remove("evidence_root");
-                if let Some(attested) = store.get_mut("attested") {
-                    *attested = true.into();
-                }
-                for exempt in store["exempt"].as_array_mut().into_iter().flatten() {
-                    if let Some(until) = exempt["until"].as_str() {
-                        // A period counts from the acceptance, which is some minutes sooner or later.
-                        exempt["until"] = until.split('T').next().into();
-                    }
-                }
-                if let Some(check) = store
-                    .get_mut("check")
-                    .and_then(|check| check.as_object_mut())
-                {
-                    check.retain(|name, _| name != "at" && name != "as_of");
-                }
-            }
-        }
-        stores.to_string()
-    }
-
-    fn asks() -> Vec<Ask> {
+    pub(crate) fn asks() -> Vec<Ask> {
         let people = 0..MAX_PEOPLE;
         people
             .flat_map(|person| Right::ALL.map(|right| Ask { person, right }))

@@ -7,6 +7,7 @@
 )]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -15,7 +16,7 @@ use quittance_chaos::script::{COPY, DELETE, all_is_well, asked, now, request, st
 use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::manifest::{Cursor, Locator};
 use quittance_core::message::Message;
-use quittance_core::request::{Happening, Outcome, Right, Stage};
+use quittance_core::request::{DenialReason, Happening, Outcome, Right, Stage};
 use quittance_core::task::TaskStage;
 use quittance_engine::batch::{Delivery, deliver};
 use quittance_engine::desk::DeskError;
@@ -82,6 +83,41 @@ fn an_answer_that_never_gets_through_blocks_the_request_and_a_retry_ends_it() {
     assert_eq!(request(&world, id).stage, Stage::Closed(Outcome::Completed));
     assert_eq!(request(&world, id).block, None);
     assert_eq!(world.result(), calm.result());
+    all_is_well(&world);
+}
+
+/// An ending needs an answer too: it must not be tried for ever, and must get through in the end.
+#[test]
+fn a_denial_that_cannot_be_told_is_blocked_and_told_when_it_is_let() {
+    let world = World::new(2, 5);
+    let id = asked(&world, DELETE);
+    let tries = Arc::new(AtomicUsize::new(0));
+    let seen = tries.clone();
+    world.faults.follow(move |call| match call.name {
+        "mailer.send" => {
+            seen.fetch_add(1, Ordering::Relaxed);
+            Injection::FailBefore
+        }
+        _ => Injection::None,
+    });
+    hours(&world, 30);
+    assert!(request(&world, id).block.is_some());
+    now(world.desk().deny(id, DenialReason::NoMatch)).unwrap();
+    assert_eq!(request(&world, id).block, None, "it ends by another way");
+    hours(&world, 30);
+    assert!(request(&world, id).block.is_some());
+    let until_then = tries.load(Ordering::Relaxed);
+    hours(&world, 10);
+    assert_eq!(
+        tries.load(Ordering::Relaxed),
+        until_then,
+        "it waits for a person"
+    );
+    all_is_well(&world);
+    world.faults.calm();
+    now(world.desk().retry(id)).unwrap();
+    world.settle();
+    assert_eq!(request(&world, id).stage, Stage::Closed(Outcome::Denied));
     all_is_well(&world);
 }
 

@@ -63,10 +63,15 @@ fn worker(
     handler: &Handler,
 ) -> Result<Worker, Failure> {
     let (map, handler) = (Arc::clone(map), handler.clone());
-    Ok(match right {
+    let worker = match right {
         Right::Access => quittance_access::wire(adapters, map, handler)?,
         Right::Deletion => quittance_deletion::wire(adapters, map, handler)?,
         Right::OptOut => quittance_opt_out::wire(adapters, map, handler)?,
+    };
+    // Queues are in memory: what was told to a process that was killed is told again soon.
+    Ok(Worker {
+        longest_run: LONGEST_RUN,
+        ..worker
     })
 }
 
@@ -129,14 +134,15 @@ impl Poller {
     }
 }
 
-/// As long as a function on Lambda would have.
+/// When a run that begins now must end.
 fn budget(clock: &dyn Clock) -> Timestamp {
     clock
         .now()
-        .saturating_add(SignedDuration::from_secs(50))
+        .saturating_add(LONGEST_RUN)
         .unwrap_or(Timestamp::MAX)
 }
 
+const LONGEST_RUN: SignedDuration = SignedDuration::from_secs(50);
 const BATCH: u8 = 10;
 const MAX_RECEIVES: u32 = 5;
 const IDLE: Duration = Duration::from_millis(20);

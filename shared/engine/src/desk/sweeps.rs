@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use quittance_core::fault::Fault;
 use quittance_core::id::StoreId;
 use quittance_core::message::Message;
-use quittance_core::request::{Request, Right};
+use quittance_core::plan;
+use quittance_core::request::Request;
 use quittance_core::sweep::{Exclusion, Pause, SweepId};
 use quittance_core::task::Membership;
 
@@ -43,7 +44,7 @@ impl Desk {
             }
         }
         // Should these be lost, the clock looks at every record store anyway.
-        for right in [Right::Access, Right::Deletion] {
+        for right in plan::SWEEPING {
             let store = store.clone();
             self.queues
                 .send(right, &Message::Sweep { store }, 0)

@@ -28,6 +28,13 @@ impl Worker {
         if request.right != self.right() {
             return Err(Fault::reject(super::OTHER_RIGHT));
         }
+        if request.ending.is_none() && self.is_outdated(&request) {
+            return self.replan(request, version).await;
+        }
+        if request.block.is_some() {
+            // Staff lets it try again, a decision to end it does, or a corrected data map.
+            return Ok(Step::Rest);
+        }
         if let Some(ending) = request.ending {
             return match request.stage {
                 Stage::Accepted | Stage::Locating | Stage::Gated | Stage::Acting => {
@@ -36,13 +43,6 @@ impl Worker {
                 Stage::Sealing(_) => self.close(request, version).await,
                 Stage::Draft | Stage::Closed(_) => Ok(Step::Rest),
             };
-        }
-        if self.is_outdated(&request) {
-            return self.replan(request, version).await;
-        }
-        if request.block.is_some() {
-            // Staff lets it try again, or a corrected data map does.
-            return Ok(Step::Rest);
         }
         match request.stage {
             Stage::Draft => Ok(Step::Rest),

@@ -104,7 +104,7 @@ impl Worker {
         match sweep.stage {
             SweepStage::Opened => self.mark(sweep, version).await,
             SweepStage::Sharding => self.list_into_shard(store, sweep, version).await,
-            SweepStage::Working => self.gather(sweep, version, until).await,
+            SweepStage::Working => self.gather(sweep, version).await,
             SweepStage::Settling | SweepStage::Done => Ok(Step::Rest),
         }
     }

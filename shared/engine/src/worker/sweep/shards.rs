@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 
-use jiff::{SignedDuration, Timestamp};
 use quittance_core::data_map::Store;
 use quittance_core::fault::Fault;
 use quittance_core::message::Message;
@@ -111,8 +110,9 @@ impl Worker {
         Ok(objects)
     }
 
-    /// Reads with which entity tags a find sweep saw some objects, and found `clean`. Without its papers, or when the store was
-    /// described otherwise then, nothing is known, and everything is read again.
+    /// Reads with which entity tags a find sweep saw some objects, and found `clean`. Without its
+    /// papers, or when the store was described otherwise then, nothing is known, and everything is
+    /// read again.
     pub(super) async fn known_by(
         &self,
         sweep: &Sweep,
@@ -148,19 +148,14 @@ impl Worker {
     }
 
     /// Sends what is left of the round on its way, or ends the round.
-    pub(super) async fn gather(
-        &self,
-        mut sweep: Sweep,
-        version: Version,
-        until: Timestamp,
-    ) -> Result<Step, Fault> {
+    pub(super) async fn gather(&self, mut sweep: Sweep, version: Version) -> Result<Step, Fault> {
         let mut shards = self.shards(&sweep).await?;
         shards.retain(|(shard, _)| shard.k >= sweep.first_shard);
         let mut left = false;
         for (shard, shard_version) in &shards {
             if !shard.is_done() {
                 left = true;
-                self.announce_shard(shard, *shard_version, until).await?;
+                self.announce_shard(shard, *shard_version).await?;
             }
         }
         if left {
@@ -186,19 +181,11 @@ impl Worker {
     }
 
     /// Announces a shard, unless somebody was told, or worked on it, a moment ago.
-    async fn announce_shard(
-        &self,
-        shard: &Shard,
-        version: Version,
-        until: Timestamp,
-    ) -> Result<(), Fault> {
+    async fn announce_shard(&self, shard: &Shard, version: Version) -> Result<(), Fault> {
         let now = self.clock.now();
-        // Nobody works on it for longer than a function runs, and this one is about to.
-        let run = until.duration_since(now) + MARGIN;
-        let again = run.clamp(AT_LEAST, AT_MOST);
         let told = shard
             .announced_at
-            .and_then(|at| at.saturating_add(again).ok());
+            .and_then(|at| at.saturating_add(self.longest_run).ok());
         if told.is_some_and(|again| again > now) {
             return Ok(());
         }
@@ -236,9 +223,3 @@ pub(super) const fn was_read(result: &ObjectResult) -> bool {
 const fn is_nobodys(result: &ObjectResult) -> bool {
     was_read(result) && result.matched.is_empty()
 }
-
-/// How long after its last sign of life a shard is announced again: at least, and at most, which is
-/// as long as a function on Lambda can run.
-const AT_LEAST: SignedDuration = SignedDuration::from_secs(60);
-const AT_MOST: SignedDuration = SignedDuration::from_mins(15);
-const MARGIN: SignedDuration = SignedDuration::from_secs(10);
