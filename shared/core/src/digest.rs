@@ -40,6 +40,13 @@ impl Digest {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag([u8; 32]);
 
+impl From<Digest> for Tag {
+    /// A root over keyed hashes is one.
+    fn from(root: Digest) -> Self {
+        Self(*root.as_bytes())
+    }
+}
+
 impl Tag {
     /// Parses 64 lower-case hex digits.
     pub fn parse(text: &str) -> Option<Self> {

@@ -24,4 +24,5 @@ pub mod request;
 pub mod subject;
 pub mod sweep;
 pub mod table;
+pub mod tally;
 pub mod task;

@@ -3,6 +3,7 @@
 //! Due date, hold and gate reason are fields, not stages. What each store of the request goes
 //! through is a [`crate::task::Task`]; the ledger's versions guard every change.
 
+mod batch;
 mod timeline;
 
 use std::fmt;
@@ -10,6 +11,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::batch::{Batch, Ended, MAX_MEMBERS, Member, Members, Place};
 pub use self::timeline::{Happening, TimelineEvent};
 use crate::calendar::Zone;
 use crate::digest::{Digest, Tag};
@@ -389,6 +391,27 @@ pub struct Request {
     pub attempts: u8,
     /// Why it cannot go on, when nothing but a person can help: a request, not one of its tasks.
     pub block: Option<Block>,
+    /// That it is for many subjects at once, or one of these; none for a person's own request.
+    #[serde(default)]
+    pub batch: Option<Batch>,
+}
+
+impl Request {
+    /// Returns how far the members are, if this is a batch.
+    pub const fn members(&self) -> Option<&Members> {
+        match &self.batch {
+            Some(Batch::Whole(members)) => Some(members),
+            Some(Batch::Member(_)) | None => None,
+        }
+    }
+
+    /// Returns whose member it is, if it is one.
+    pub const fn place(&self) -> Option<Place> {
+        match &self.batch {
+            Some(Batch::Member(place)) => Some(*place),
+            Some(Batch::Whole(_)) | None => None,
+        }
+    }
 }
 
 #[cfg(test)]

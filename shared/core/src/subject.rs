@@ -85,7 +85,7 @@ pub struct Identifier {
 }
 
 /// What is known of a subject: values by kind, each once. `Debug` prints kinds and masks.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Identifiers(BTreeMap<IdentifierKind, BTreeSet<IdentifierValue>>);
 

@@ -75,9 +75,15 @@ impl Change {
     /// # Errors
     /// `Fault::Conflict` when the request, or one of the other items, changed since it was read.
     pub async fn commit(self, ledger: &dyn Ledger) -> Result<Version, Fault> {
+        let next = self.version.next();
+        ledger.commit(&self.into_writes()).await?;
+        Ok(next)
+    }
+
+    /// Returns everything that would be committed, to be committed with something else.
+    pub fn into_writes(self) -> Vec<Write> {
         let mut writes = vec![Write::Replace(Item::Request(self.request), self.version)];
         writes.extend(self.writes);
-        ledger.commit(&writes).await?;
-        Ok(self.version.next())
+        writes
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Every act is one commit with a timeline entry. Nothing here touches customers' data.
 
+mod batches;
 mod clock;
 mod sweeps;
 
@@ -17,6 +18,7 @@ use quittance_core::regime::{NoRegime, PauseReason};
 use quittance_core::request::{DenialReason, Ending, Happening, Hold, Request, Stage};
 use quittance_core::task::{Amendment, Task};
 
+pub use self::batches::MemberOutcome;
 pub use self::clock::Unverified;
 use crate::change::Change;
 use crate::ledger::{Item, Listing, Version, Write};
@@ -103,6 +105,14 @@ pub enum DeskError {
     /// The request itself goes on; perhaps one of its tasks is blocked.
     #[error("this request is not blocked; its tasks may be: see `dsr task list`")]
     NotStuck,
+    /// A batch has no way of its own: its members have.
+    #[error(
+        "this cannot be done to a batch: do it to its members, which `dsr batch outcomes` lists"
+    )]
+    OnlyMembers,
+    /// It is one person's request.
+    #[error("this request is no batch")]
+    NoBatch,
     /// Something of ours failed.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -114,6 +124,16 @@ impl Desk {
     /// # Errors
     /// [`DeskError::WrongStage`] once the outcome is sealed.
     pub async fn hold(&self, id: RequestId) -> Result<(), DeskError> {
+        self.hold_one(id).await?;
+        if self.is_batch(id).await? {
+            return self
+                .each_member(id, async |member| self.hold_one(member).await)
+                .await;
+        }
+        Ok(())
+    }
+
+    async fn hold_one(&self, id: RequestId) -> Result<(), DeskError> {
         for _ in 0..CONFLICTS {
             let (request, version) = self.load(id).await?;
             require_open(&request)?;
@@ -142,6 +162,16 @@ impl Desk {
     /// # Errors
     /// [`DeskError::WrongStage`] once the outcome is sealed.
     pub async fn release_hold(&self, id: RequestId) -> Result<(), DeskError> {
+        self.release_one(id).await?;
+        if self.is_batch(id).await? {
+            return self
+                .each_member(id, async |member| self.release_one(member).await)
+                .await;
+        }
+        Ok(())
+    }
+
+    async fn release_one(&self, id: RequestId) -> Result<(), DeskError> {
         self.change(id, |change, now| {
             require_open(&change.request)?;
             if change.request.hold.take().is_some() {
@@ -181,6 +211,15 @@ impl Desk {
     /// # Errors
     /// [`DeskError::WrongStage`] once the outcome is sealed.
     pub async fn allow_partial(&self, id: RequestId) -> Result<(), DeskError> {
+        if self.is_batch(id).await? {
+            return self
+                .each_member(id, async |member| self.allow_one_partial(member).await)
+                .await;
+        }
+        self.allow_one_partial(id).await
+    }
+
+    async fn allow_one_partial(&self, id: RequestId) -> Result<(), DeskError> {
         self.change(id, |change, now| {
             require_open(&change.request)?;
             if change.request.partial_at.is_none() {
@@ -238,6 +277,9 @@ impl Desk {
     ) -> Result<(), DeskError> {
         if statement.trim_ascii().is_empty() {
             return Err(DeskError::EmptyStatement);
+        }
+        if self.is_batch(id).await? {
+            return self.attest_for_all(id, store, statement).await;
         }
         for _ in 0..CONFLICTS {
             match self.try_attest(id, store, statement).await {

@@ -6,6 +6,7 @@
 
 mod accept;
 mod codes;
+mod members;
 mod parse;
 mod status;
 
@@ -21,6 +22,7 @@ use quittance_core::request::{Ending, Happening, Request, Stage};
 use serde::Serialize;
 
 pub use self::codes::spend_try;
+pub use self::members::{List, Listed};
 use self::parse::Form;
 pub use self::parse::{FieldError, Submission};
 pub use self::status::{Status, status};
@@ -252,6 +254,7 @@ impl Intake {
             v: 1,
             identifiers: form.identifiers.clone(),
             mail_to: form.mail_to.clone().map(Address),
+            label: None,
             subject_key: HmacKey::new(subject_key),
             evidence_key: HmacKey::new(evidence_key),
         };

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use quittance_core::digest::{Digest, Tag};
 use quittance_core::id::{LeafId, Reference, RequestId, StoreId};
-use quittance_core::request::{Request, Right, TimelineEvent};
+use quittance_core::request::{Member, Place, Request, Right, TimelineEvent};
 use quittance_core::sweep::{Exclusion, Pause, Shard, Sweep, SweepId, SweepVault, Waiting};
 use quittance_core::task::Task;
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,8 @@ pub enum Item {
     Pause(Pause),
     /// Which sweep a vault belongs to.
     SweepVault(SweepVault),
+    /// Who is the n-th in a batch's list.
+    Member(Member),
 }
 
 /// An item's name.
@@ -91,6 +93,8 @@ pub enum Key {
     Pause(StoreId),
     /// A sweep's vault.
     SweepVault(RequestId),
+    /// A member of a batch by its place.
+    Member(RequestId, u32),
 }
 
 impl Item {
@@ -114,7 +118,15 @@ impl Item {
             Self::Exclusion(out) => Key::Exclusion(out.sweep.clone(), out.request),
             Self::Pause(pause) => Key::Pause(pause.store.clone()),
             Self::SweepVault(entry) => Key::SweepVault(entry.vault),
+            Self::Member(member) => Key::of_member(member.place),
         }
+    }
+}
+
+impl Key {
+    /// The key of a batch's list at one place.
+    pub const fn of_member(place: Place) -> Self {
+        Self::Member(place.batch, place.n)
     }
 }
 

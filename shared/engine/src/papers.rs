@@ -18,6 +18,9 @@ pub struct Papers {
     pub identifiers: Identifiers,
     /// Where answers go; none when no mailbox was given (an opt-out by phone number, say).
     pub mail_to: Option<Address>,
+    /// What a batch's list calls this member.
+    #[serde(default)]
+    pub label: Option<String>,
     /// Opens the subject commitment; the person gets a copy with the acknowledgement.
     pub subject_key: HmacKey,
     /// Keys the evidence tree; never given out.

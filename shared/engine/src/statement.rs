@@ -7,12 +7,12 @@ use quittance_core::fault::Fault;
 use quittance_core::outcome::TaskOutcome;
 use quittance_core::receipt::statement::{
     About, Acceptance, AcceptanceLeaf, AttestedLine, BlockedLine, Check, Checkpoint, Controller,
-    ControllerRole, DataMap as PinnedMap, Disclosure, Exempt, Handler as NamedHandler, Receipt,
-    Statement, StoreLine, VersionedName,
+    ControllerRole, DataMap as PinnedMap, Disclosure, Exempt, Handler as NamedHandler, MembersLine,
+    Receipt, Statement, StoreLine, VersionedName,
 };
 use quittance_core::receipt::words::{Code, Minute, Nonce, PublicName, Slug};
 use quittance_core::regime::{Regime, TABLE_VERSION};
-use quittance_core::request::{Ending, Outcome, Request};
+use quittance_core::request::{Ending, Members, Outcome, Request};
 use quittance_core::task::Task;
 
 use crate::ledger::Sequenced;
@@ -72,6 +72,7 @@ pub fn acceptance(
             verified_at: request.verified_at.map(Minute::floor),
             due_at: minute(request.due_at, "due_at")?,
             data_map_sha256: map.digest(),
+            members: request.members().map(|members| members.count.into()),
             handler: named(handler)?,
         },
     );
@@ -141,6 +142,7 @@ fn receipt(sealed: &Sealed<'_>) -> Result<Receipt, Fault> {
             stores_unmapped: None,
         },
         plan_sha256: plan.and_then(|plan| plan.digest),
+        members: request.members().map(members_line),
         stores: stores?,
         disclosure: match sealed.disclosed {
             Some((bytes, manifest_sha256)) => Some(Disclosure {
@@ -222,6 +224,16 @@ fn store_line(map: &DataMap, task: &Task) -> Result<StoreLine, Fault> {
         }),
         residuals: Vec::new(),
     })
+}
+
+fn members_line(members: &Members) -> MembersLine {
+    MembersLine {
+        count: members.count.into(),
+        completed: members.ended.completed.into(),
+        partial: members.ended.partial.into(),
+        denied: members.ended.denied.into(),
+        revoked: members.ended.revoked.into(),
+    }
 }
 
 fn about(request: &Request) -> About {

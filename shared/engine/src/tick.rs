@@ -117,6 +117,11 @@ impl Ticker {
             return Ok(());
         }
         match request.stage {
+            Stage::Draft if self.is_awaited(&request).await? => {
+                let mut change = Change::new(request, version);
+                change.request.wake_at = now.saturating_add(A_DAY).ok();
+                change.commit(&*self.ledger).await?;
+            }
             Stage::Draft => {
                 self.forget(&request, version).await?;
                 round.forgotten += 1;
@@ -176,12 +181,26 @@ impl Ticker {
         Ok((now.duration_since(since) / 4).clamp(AGAIN, AT_MOST))
     }
 
+    /// Whether a draft is a member of a batch that still stands: then it waits to be let go.
+    async fn is_awaited(&self, request: &Request) -> Result<bool, Fault> {
+        let Some(place) = request.place() else {
+            return Ok(false);
+        };
+        let batch = reading::request(&*self.ledger, place.batch).await?;
+        Ok(batch.is_some_and(|(batch, _)| batch.ending.is_none()))
+    }
+
     /// Forgets a draft that nobody confirmed: the item first, guarded by its version, or a draft that
     /// is confirmed at this moment would lose its papers. A crash in between leaves an orphan.
     async fn forget(&self, request: &Request, version: Version) -> Result<(), Fault> {
         let mut writes = vec![Write::Delete(Key::Request(request.id), version)];
         let key = Key::Reference(request.id.reference());
         if let Some(Stored { version, .. }) = self.ledger.load(&key).await? {
+            writes.push(Write::Delete(key, version));
+        }
+        if let Some(key) = request.place().map(Key::of_member)
+            && let Some(Stored { version, .. }) = self.ledger.load(&key).await?
+        {
             writes.push(Write::Delete(key, version));
         }
         self.ledger.commit(&writes).await?;
@@ -295,8 +314,9 @@ fn owes(task: &Task) -> bool {
 fn nearly_due(request: &Request, now: Timestamp) -> bool {
     let due = request.extended_to.or(request.due_at);
     // While the law's clock stands still, the date is not known yet.
-    let counts =
-        request.paused_at.is_none() && matches!(request.stage, Stage::Locating | Stage::Acting);
+    let counts = request.members().is_none()
+        && request.paused_at.is_none()
+        && matches!(request.stage, Stage::Locating | Stage::Acting);
     counts
         && due
             .and_then(|due| due.saturating_sub(BEFORE_DUE).ok())

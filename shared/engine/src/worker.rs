@@ -6,6 +6,7 @@
 
 mod act;
 mod amend;
+mod batch;
 mod collect;
 mod gate;
 mod locate;

@@ -1,5 +1,6 @@
 //! What must be true after every step, whatever happened before it.
 
+mod batches;
 mod sweeps;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,6 +43,7 @@ pub fn check_ledger(world: &World) -> Vec<String> {
     }
     facts.check_canaries(world, &mut findings);
     sweeps::check(world, &mut findings);
+    batches::check(world, &mut findings);
     findings
 }
 
@@ -65,7 +67,9 @@ pub fn check_world(world: &World) -> Vec<String> {
         if kept == request.purged_at.is_some() {
             findings.push(format!("{}: papers and purged_at disagree", request.id));
         }
-        if let Stage::Closed(outcome) = request.stage {
+        if let Stage::Closed(outcome) = request.stage
+            && request.place().is_none()
+        {
             check_receipt(world, &policy, request, outcome, &mut findings);
         }
     }
@@ -101,6 +105,7 @@ impl Facts {
                 Item::Exclusion(item) => text(serde_json::to_string(item)),
                 Item::Pause(item) => text(serde_json::to_string(item)),
                 Item::SweepVault(item) => text(serde_json::to_string(item)),
+                Item::Member(item) => text(serde_json::to_string(item)),
             });
             match stored.item {
                 Item::Request(item) => facts.requests.push(item),
@@ -121,7 +126,8 @@ impl Facts {
                 | Item::Waiting(_)
                 | Item::Exclusion(_)
                 | Item::Pause(_)
-                | Item::SweepVault(_) => {}
+                | Item::SweepVault(_)
+                | Item::Member(_) => {}
             }
         }
         facts
@@ -210,12 +216,14 @@ impl Facts {
                 findings.push(format!("{id}: {what}"));
             }
         };
-        let accepted = !matches!(request.stage, Stage::Draft);
+        // A member of a batch states nothing by itself.
+        let own = request.place().is_none();
+        let accepted = own && !matches!(request.stage, Stage::Draft);
         must(
             self.leaves.contains_key(&LeafId::Acceptance(id)) == accepted,
             "acceptance leaf and stage disagree",
         );
-        let sealed = matches!(request.stage, Stage::Sealing(_) | Stage::Closed(_));
+        let sealed = own && matches!(request.stage, Stage::Sealing(_) | Stage::Closed(_));
         must(
             self.leaves.contains_key(&LeafId::Outcome(id)) == sealed,
             "outcome leaf and stage disagree",
@@ -300,7 +308,9 @@ fn check_task(world: &World, request: &Request, task: &Task, findings: &mut Vec<
         "shredded before its amendment",
     );
     let attested = task.outcome.attested.is_some();
-    if task.stage == TaskStage::Done && !attested {
+    // The sums of a batch were located by its members.
+    let own = request.members().is_none();
+    if task.stage == TaskStage::Done && !attested && own {
         must(task.located.is_some(), "done, but never located");
         let check = task.outcome.check.as_ref();
         must(check.is_some(), "done, but never looked at again");

@@ -18,4 +18,4 @@ pub mod script;
 pub mod table;
 pub mod world;
 
-pub use self::world::{Ask, World};
+pub use self::world::{Ask, Crowd, World};

@@ -53,6 +53,15 @@ impl World {
                 result.insert(format!("task {name} {}", task.store), line);
             }
         }
+        for batch in self.requests() {
+            let Some(members) = batch.members() else {
+                continue;
+            };
+            let name = format!("batch {}", batch.right);
+            let line = format!("{:?} {members:?}", batch.stage);
+            result.insert(name.clone(), line);
+            result.insert(format!("receipt {name}"), self.told(batch.id));
+        }
         let items = self.ledger.everything().into_iter();
         let suppressed = items.filter(|stored| matches!(stored.item, Item::Suppression(_)));
         result.insert("suppressed".to_owned(), suppressed.count().to_string());

@@ -9,7 +9,7 @@ use quittance_engine::memory::faults::Injection;
 
 use crate::check::check_world;
 use crate::schedule::differences;
-use crate::world::{Ask, World};
+use crate::world::{Ask, Crowd, World};
 
 /// What happens in every row: these people ask this company.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +18,8 @@ pub struct Scenario {
     pub world: fn() -> World,
     /// What is asked, in this order.
     pub asks: &'static [Ask],
+    /// The lists that are handed in after that.
+    pub lists: &'static [Crowd],
 }
 
 impl Scenario {
@@ -30,6 +32,10 @@ impl Scenario {
         for ask in self.asks {
             let asked = world.ask(*ask).now_or_never();
             asked.expect("calm").expect("a calm intake");
+        }
+        for crowd in self.lists {
+            let listed = world.hand_in(*crowd).now_or_never();
+            listed.expect("calm").expect("a calm intake");
         }
         world.settle();
         world
@@ -82,6 +88,17 @@ impl Scenario {
                 assert!(
                     tries < 20,
                     "a person does not get done: {injection:?} at call {n}"
+                );
+            }
+        }
+        for crowd in self.lists {
+            // So is a list.
+            let mut tries = 0;
+            while !matches!(world.hand_in(*crowd).now_or_never(), Some(Ok(_))) {
+                tries += 1;
+                assert!(
+                    tries < 20,
+                    "a list is not taken in: {injection:?} at call {n}"
                 );
             }
         }

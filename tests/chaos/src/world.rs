@@ -13,7 +13,7 @@ use quittance_core::message::Message;
 use quittance_core::request::{Request, Right, Stage};
 use quittance_core::task::Task;
 use quittance_engine::desk::Desk;
-use quittance_engine::intake::{Intake, IntakeError, Submission, Submitted};
+use quittance_engine::intake::{Intake, IntakeError, List, Listed, Submission, Submitted};
 use quittance_engine::keys::TagKeys;
 use quittance_engine::ledger::Item;
 use quittance_engine::memory::clock::MemoryClock;
@@ -64,6 +64,15 @@ pub fn map_without(stores: &[&str]) -> String {
 pub struct Ask {
     /// Who, from 0.
     pub person: usize,
+    /// What.
+    pub right: Right,
+}
+
+/// A list that staff hand in: these people at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crowd {
+    /// Who, from 0.
+    pub people: &'static [usize],
     /// What.
     pub right: Right,
 }
@@ -268,6 +277,29 @@ impl World {
             locale: None,
         };
         self.intake().submit(&submission).await
+    }
+
+    /// Hands a list in; the same list each time.
+    ///
+    /// # Errors
+    /// What intake reports; staff try again.
+    pub async fn hand_in(&self, crowd: Crowd) -> Result<RequestId, IntakeError> {
+        let members = crowd.people.iter().zip(2..).map(|(person, line)| Listed {
+            line,
+            label: Some(format!("canary-label-{person}")),
+            identifiers: BTreeMap::from([("email".to_owned(), Self::email(*person))]),
+        });
+        let list = List {
+            right: crowd.right.name().to_owned(),
+            regime: None,
+            client_token: format!("token-crowd-{}-0123456789", crowd.right),
+            members: members.collect(),
+        };
+        let submitted = self.intake().submit_list(&list).await?;
+        let mut all = self.requests().into_iter();
+        all.find(|request| request.id.reference() == submitted.reference)
+            .map(|request| request.id)
+            .ok_or(IntakeError::NotFound)
     }
 
     /// Submits, and types back the code from the mailbox if one is asked for.

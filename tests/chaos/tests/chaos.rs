@@ -44,12 +44,14 @@ const APART: [Ask; 3] = [
 const DRY: Scenario = Scenario {
     world: || World::with_map(&map_without(&["events"]), 3, 1),
     asks: &ALL_RIGHTS,
+    lists: &[],
 };
 
 /// The same people on everything there is.
 const ALL: Scenario = Scenario {
     world: || World::new(3, 1),
     asks: &ALL_RIGHTS,
+    lists: &[],
 };
 
 #[test]
@@ -124,6 +126,7 @@ fn every_message_delivered_twice_changes_nothing_about_the_result() {
 fn apart() -> World {
     let scenario = Scenario {
         asks: &APART,
+        lists: &[],
         ..ALL
     };
     scenario.calm()

@@ -14,6 +14,7 @@ const LAKE: Scenario = Scenario {
         World::with_map(&map, 2, 1)
     },
     asks: &[COPY, DELETE],
+    lists: &[],
 };
 
 #[test]

@@ -70,6 +70,7 @@ pub(crate) fn request(n: u8) -> Request {
         purged_at: None,
         attempts: 0,
         block: None,
+        batch: None,
     }
 }
 
@@ -202,6 +203,11 @@ pub(crate) fn every_kind() -> Vec<Item> {
         Item::SweepVault(SweepVault {
             vault: id(9),
             sweep: sweep("events", 1).id,
+        }),
+        Item::Member(Member {
+            place: Place { batch: id(1), n: 7 },
+            request: id(2),
+            outcome: None,
         }),
     ]
 }

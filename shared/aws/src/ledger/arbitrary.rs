@@ -15,8 +15,8 @@ use quittance_core::outcome::{Attested, Check, CheckMethod, Exemption, TaskOutco
 use quittance_core::receipt::Day;
 use quittance_core::regime::PauseReason;
 use quittance_core::request::{
-    Challenge, DenialReason, Ending, GateReason, Happening, Hold, Outcome, Plan, Request, Right,
-    Stage, TimelineEvent,
+    Batch, Challenge, DenialReason, Ended, Ending, GateReason, Happening, Hold, Member, Members,
+    Outcome, Place, Plan, Request, Right, Stage, TimelineEvent,
 };
 use quittance_core::task::{Amendment, Block, Located, Membership, Task, TaskStage, Was};
 use quittance_engine::ledger::{
@@ -60,6 +60,7 @@ pub(super) fn request() -> impl Strategy<Value = Request> {
             "Europe/Berlin",
             "America/New_York",
         ])),
+        option::of(batch()),
     );
     (identity, times, tags, counts, challenge, plan, rest).prop_map(
         |(
@@ -69,7 +70,7 @@ pub(super) fn request() -> impl Strategy<Value = Request> {
             counts,
             challenge,
             plan,
-            (hold, gate, ending, submitted_at, zone),
+            (hold, gate, ending, submitted_at, zone, batch),
         )| {
             let (id, right, stage, regime, locale) = identity;
             let (status_token, commitment, subject_tags) = tags;
@@ -121,6 +122,7 @@ pub(super) fn request() -> impl Strategy<Value = Request> {
                     until: times[5],
                     at,
                 }),
+                batch,
             }
         },
     )
@@ -185,6 +187,37 @@ pub(super) fn event() -> impl Strategy<Value = TimelineEvent> {
         at,
         what,
     })
+}
+
+pub(super) fn member() -> impl Strategy<Value = Member> {
+    (place_in_batch(), id(), option::of(ending())).prop_map(|(place, request, outcome)| Member {
+        place,
+        request,
+        outcome,
+    })
+}
+
+fn place_in_batch() -> impl Strategy<Value = Place> {
+    (id(), any::<u32>()).prop_map(|(batch, n)| Place { batch, n })
+}
+
+fn batch() -> impl Strategy<Value = Batch> {
+    let members = (any::<[u32; 7]>(), any::<bool>()).prop_map(|(n, untold)| Members {
+        count: n[0],
+        freed: n[1],
+        counted: n[2],
+        ended: Ended {
+            completed: n[3],
+            partial: n[4],
+            denied: n[5],
+            revoked: n[6],
+        },
+        untold,
+    });
+    prop_oneof![
+        members.prop_map(Batch::Whole),
+        place_in_batch().prop_map(Batch::Member)
+    ]
 }
 
 pub(super) fn reference() -> impl Strategy<Value = ReferenceEntry> {
@@ -367,6 +400,7 @@ fn happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
         Just(Happening::Accepted),
         Just(Happening::Held),
+        any::<u32>().prop_map(Happening::Listed),
         digest().prop_map(Happening::Planned),
         gate().prop_map(Happening::GateShut),
         digest().prop_map(Happening::GateOpened),

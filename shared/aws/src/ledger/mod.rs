@@ -17,6 +17,7 @@
 //! | `waiting` | `Q#right#store` | `R#id` | |
 //! | `pause` | `P#store` | `pause` | |
 //! | `sweep_vault` | `V#vault` | `vault` | |
+//! | `member` | `R#id` | `member#` and eight digits | |
 
 mod attributes;
 mod commit;
@@ -24,6 +25,7 @@ mod event;
 mod exclusion;
 mod leaf;
 mod listing;
+mod member;
 mod outbox;
 mod pause;
 mod reference;
@@ -110,7 +112,7 @@ impl Ledger for DynamoLedger {
 }
 
 /// The kinds of items, as their `kind` attribute says.
-pub const KINDS: [&str; 15] = [
+pub const KINDS: [&str; 16] = [
     request::KIND,
     task::KIND,
     event::KIND,
@@ -126,6 +128,7 @@ pub const KINDS: [&str; 15] = [
     exclusion::KIND,
     pause::KIND,
     sweep_vault::KIND,
+    member::KIND,
 ];
 
 fn place(key: &Key) -> Place {
@@ -145,6 +148,7 @@ fn place(key: &Key) -> Place {
         Key::Exclusion(id, request) => exclusion::place(id, *request),
         Key::Pause(store) => pause::place(store),
         Key::SweepVault(vault) => sweep_vault::place(*vault),
+        Key::Member(batch, n) => member::place(*batch, *n),
     }
 }
 
@@ -165,6 +169,7 @@ fn encode(item: &Item, version: Version) -> Result<Attributes, Fault> {
         Item::Exclusion(entry) => (exclusion::KIND, attributes::write(entry)?),
         Item::Pause(pause) => (pause::KIND, attributes::write(pause)?),
         Item::SweepVault(entry) => (sweep_vault::KIND, attributes::write(entry)?),
+        Item::Member(member) => (member::KIND, attributes::write(member)?),
     };
     all.extend(place(&item.key()).into_attributes());
     attributes::frame(&mut all, kind, version);
@@ -189,6 +194,7 @@ fn decode(all: Attributes) -> Result<Stored, Fault> {
         exclusion::KIND => Item::Exclusion(attributes::read(&kind, all)?),
         pause::KIND => Item::Pause(attributes::read(&kind, all)?),
         sweep_vault::KIND => Item::SweepVault(attributes::read(&kind, all)?),
+        member::KIND => Item::Member(attributes::read(&kind, all)?),
         other => {
             return Err(Fault::reject(format!(
                 "a ledger item of the unknown kind {other}"

@@ -38,7 +38,8 @@ pub(super) fn attributes(request: &Request) -> Result<Attributes, Fault> {
         put(QUEUE_PK, partition);
         put(QUEUE_SK, format!("{order}#{}", request.id));
     }
-    if matches!(request.stage, Stage::Draft) {
+    // Members of a batch wait as drafts until they are let go: only the clock may forget these.
+    if matches!(request.stage, Stage::Draft) && request.place().is_none() {
         // The clock forgets drafts after a day; the broom is for what it never saw.
         let late = request
             .submitted_at

@@ -74,6 +74,7 @@ fn the_document_names_every_kind_and_every_attribute() {
             "sweep_vault",
             written(sweeps::sweep_vault(), Item::SweepVault),
         ),
+        ("member", written(arbitrary::member(), Item::Member)),
     ]);
     let kinds: BTreeSet<&str> = written.keys().copied().collect();
     assert_eq!(kinds, BTreeSet::from(KINDS), "the list of kinds");

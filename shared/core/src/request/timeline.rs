@@ -30,6 +30,8 @@ pub enum Happening {
     Accepted,
     /// The person's identity was proven.
     Verified,
+    /// Staff handed in a list of so many subjects, and vouch for who they are.
+    Listed(u32),
     /// The plan was made, or made again, from this data map.
     Planned(Digest),
     /// The gate stays shut for this reason.

@@ -69,6 +69,15 @@ impl Desk {
     /// [`DeskError::NoExtension`] where the law gives none, [`DeskError::NoticeTooLate`] once the
     /// person can no longer be told in time.
     pub async fn extend(&self, id: RequestId) -> Result<Timestamp, DeskError> {
+        let notice_by = self.extend_one(id).await?;
+        if self.is_batch(id).await? {
+            self.each_member(id, async |member| self.extend_one(member).await.map(|_| ()))
+                .await?;
+        }
+        Ok(notice_by)
+    }
+
+    async fn extend_one(&self, id: RequestId) -> Result<Timestamp, DeskError> {
         self.move_clock(id, |change, clock, now| {
             let law = || DeskError::NoExtension(clock.regime.id.clone());
             let to = clock.dates.extendable_to.ok_or_else(law)?;
@@ -93,6 +102,7 @@ impl Desk {
     /// too late.
     pub async fn pause(&self, id: RequestId, reason: PauseReason) -> Result<(), DeskError> {
         self.move_clock(id, |change, clock, now| {
+            refuse_batch(&change.request)?;
             if !clock.regime.pauses.contains(&reason) {
                 let law = clock.regime.id.clone();
                 return Err(DeskError::NoPause { law, reason });
@@ -116,6 +126,7 @@ impl Desk {
     /// [`DeskError::NotPaused`].
     pub async fn resume(&self, id: RequestId) -> Result<(), DeskError> {
         self.move_clock(id, |change, clock, now| {
+            refuse_batch(&change.request)?;
             if clock.dates.paused_at.is_none() {
                 return Err(DeskError::NotPaused);
             }
@@ -143,6 +154,7 @@ impl Desk {
         unverified: Unverified,
     ) -> Result<(), DeskError> {
         self.move_clock(id, |change, clock, now| {
+            refuse_batch(&change.request)?;
             if change.request.regime == law {
                 return Ok(());
             }
@@ -190,5 +202,13 @@ impl Desk {
             }
         }
         Err(Fault::retry("desk: a request kept changing").into())
+    }
+}
+
+/// Dates of a batch's members move with them, one by one; only an extension is everybody's.
+fn refuse_batch(request: &Request) -> Result<(), DeskError> {
+    match request.members() {
+        Some(_) => Err(DeskError::OnlyMembers),
+        None => Ok(()),
     }
 }

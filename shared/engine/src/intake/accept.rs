@@ -22,7 +22,7 @@ impl Intake {
         let mut change = Change::new(request, version);
         change.go(Event::Confirmed)?;
         let now = self.clock.now();
-        change.request.verified_at = Some(now);
+        change.request.verified_at = change.request.right.needs_proof().then_some(now);
         let dates = self.stamp(&mut change.request)?;
         change.note(now, how);
         change.note(now, Happening::Accepted);

@@ -216,12 +216,13 @@ impl Form {
             purged_at: None,
             attempts: 0,
             block: None,
+            batch: None,
         }
     }
 }
 
 /// Why a form cannot choose a law. What was typed is not repeated: the form is a stranger's.
-fn not_to_choose(law: &str, right: Right, now: Timestamp) -> Option<&'static str> {
+pub(super) fn not_to_choose(law: &str, right: Right, now: Timestamp) -> Option<&'static str> {
     match Regime::find(law, right, now) {
         Ok(regime) if regime.confidence.is_verified() => None,
         Ok(_) => {
@@ -315,7 +316,7 @@ fn identifiers(
     (found, mail_to)
 }
 
-fn wrong(field: impl Into<String>, message: impl Into<String>) -> FieldError {
+pub(super) fn wrong(field: impl Into<String>, message: impl Into<String>) -> FieldError {
     FieldError {
         field: field.into(),
         message: message.into(),
@@ -323,7 +324,7 @@ fn wrong(field: impl Into<String>, message: impl Into<String>) -> FieldError {
 }
 
 /// A field's name as it may be repeated in an answer.
-fn printable(name: &str) -> String {
+pub(super) fn printable(name: &str) -> String {
     name.chars()
         .filter(|c| c.is_ascii_alphanumeric() || "_-".contains(*c))
         .take(64)

@@ -169,6 +169,7 @@ impl MemoryLedger {
                             | Key::Waiting(..)
                             | Key::Pause(_)
                             | Key::SweepVault(_)
+                            | Key::Member(..)
                     );
                     contract(may, "tasks, events and leaves are permanent");
                     items.remove(key);
@@ -216,6 +217,9 @@ fn scold_illegal_change(old: Option<&Item>, new: &Item) {
             | Item::Pause(_)
             | Item::SweepVault(_),
         ) => contract(false, "this kind of item is immutable"),
+        (Some(Item::Member(old)), Item::Member(new)) => {
+            contract(old.request == new.request, "a batch's list never changes");
+        }
         (Some(Item::Sweep(old)), Item::Sweep(new)) => {
             let same = (old.members, old.members_tag) == (new.members, new.members_tag);
             contract(same, "a sweep's members never change");
@@ -231,7 +235,8 @@ fn scold_illegal_change(old: Option<&Item>, new: &Item) {
             | Item::Leaf(_)
             | Item::Suppression(_)
             | Item::Sweep(_)
-            | Item::Shard(_),
+            | Item::Shard(_)
+            | Item::Member(_),
         ) => {}
     }
 }
@@ -306,7 +311,8 @@ fn position(listing: &Listing, item: &Item) -> Option<String> {
             | Item::Waiting(_)
             | Item::Exclusion(_)
             | Item::Pause(_)
-            | Item::SweepVault(_),
+            | Item::SweepVault(_)
+            | Item::Member(_),
         ) => None,
     }
 }

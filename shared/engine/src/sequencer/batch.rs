@@ -86,7 +86,8 @@ impl Sequencer {
                     | Item::Waiting(_)
                     | Item::Exclusion(_)
                     | Item::Pause(_)
-                    | Item::SweepVault(_) => None,
+                    | Item::SweepVault(_)
+                    | Item::Member(_) => None,
                 });
             let looks = rows
                 .map(|(row, version, is_first)| self.look(keys, row, version, is_first).boxed())

@@ -14,6 +14,7 @@ use quittance_core::request::{Request, Right};
 use quittance_core::task::{Located, Task, TaskEvent};
 use serde::{Deserialize, Serialize};
 
+use super::batch::attestation;
 use super::{Hand, Step, Worker};
 use crate::ledger::{Item, Key, Version, Write};
 use crate::papers::{parse_json, to_json};
@@ -77,7 +78,9 @@ impl Worker {
         }
         let papers = self.papers(request).await?;
         if plan::is_attested(store) {
-            return self.attested(&papers.evidence_key, task, version).await;
+            return self
+                .attested(request, &papers.evidence_key, task, version)
+                .await;
         }
         let known = self.asked(request, &papers, &task).await?;
         let question = Question {
@@ -216,12 +219,12 @@ impl Worker {
     /// Settles a store outside AWS, once its team has signed for it.
     async fn attested(
         &self,
+        request: &Request,
         key: &HmacKey,
         mut task: Task,
         version: Version,
     ) -> Result<Step, Fault> {
-        let name = vault::attestation(&task.store);
-        let Some(statement) = self.vault.read(task.request, &name).await? else {
+        let Some(statement) = attestation(&*self.vault, request, &task.store).await? else {
             return Err(Fault::Block(BlockReason::AwaitingAttestation));
         };
         task.outcome.attested = Some(Attested {

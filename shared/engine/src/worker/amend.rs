@@ -8,7 +8,7 @@ use quittance_core::fault::Fault;
 use quittance_core::id::LeafId;
 use quittance_core::message::Message;
 use quittance_core::plan::{self, Next};
-use quittance_core::request::{Happening, Outcome, Request, Right};
+use quittance_core::request::{Happening, Outcome, Place, Request, Right};
 use quittance_core::task::{Amendment, Task, TaskStage};
 
 use super::{Step, Worker};
@@ -128,6 +128,11 @@ impl Worker {
         task: &Task,
         task_version: Version,
     ) -> Result<Step, Fault> {
+        if let Some(place) = request.place() {
+            return self
+                .amend_for_batch(request, version, found, task, task_version, place)
+                .await;
+        }
         let leaf = reading::leaf(&*self.ledger, LeafId::Outcome(request.id)).await?;
         let Some(outcome_leaf) = leaf.and_then(|leaf| leaf.sequenced) else {
             self.queues
@@ -184,6 +189,33 @@ impl Worker {
             .send(self.right(), &Message::Statements, 0)
             .await?;
         Ok(Step::Again)
+    }
+}
+
+impl Worker {
+    /// A batch's member tells what it did later to its batch: what is told there is everybody's.
+    async fn amend_for_batch(
+        &self,
+        request: &Request,
+        version: Version,
+        found: &[(Task, Version)],
+        task: &Task,
+        task_version: Version,
+        place: Place,
+    ) -> Result<Step, Fault> {
+        let blocked = found.iter().any(|(task, _)| !task.stage.is_settled());
+        let outcome = if blocked {
+            Outcome::Partial
+        } else {
+            Outcome::Completed
+        };
+        let mut change = Change::new(request.clone(), version);
+        let told = Task {
+            amendment: Amendment::Made,
+            ..task.clone()
+        };
+        change.also(Write::Replace(Item::Task(told), task_version));
+        self.amend_member(change, place, outcome).await
     }
 }
 

@@ -44,6 +44,9 @@ impl Worker {
         if request.answer != Some(state) {
             return self.answer(request, version, tasks, outcome, state).await;
         }
+        if let Some(place) = request.place() {
+            return self.end_member(request, version, outcome, place).await;
+        }
         let leaf = reading::leaf(&*self.ledger, LeafId::Acceptance(request.id)).await?;
         let Some(accepted) = leaf.and_then(|leaf| leaf.sequenced) else {
             self.queues
@@ -166,7 +169,7 @@ impl Worker {
     }
 
     /// Deletes the entries by which the subject's open requests are found.
-    async fn no_longer_open(&self, request: &Request) -> Result<Vec<Write>, Fault> {
+    pub(super) async fn no_longer_open(&self, request: &Request) -> Result<Vec<Write>, Fault> {
         let mut writes = Vec::new();
         for tag in &request.subject_tags {
             let key = Key::Subject(*tag, request.id);

@@ -8,11 +8,12 @@ use quittance_core::plan::{self, Next};
 use quittance_core::request::{Event, Outcome, Request, Right, Stage};
 use quittance_core::task::{Amendment, Task, TaskEvent, TaskStage};
 
+use super::batch::attestation;
 use super::gate::SOON;
 use super::{Neighbours, Step, Worker};
 use crate::change::Change;
 use crate::ledger::{Item, Version, Write};
-use crate::{mails, reading, vault};
+use crate::{mails, reading};
 
 impl Worker {
     /// Makes the next step of a request.
@@ -27,6 +28,12 @@ impl Worker {
         };
         if request.right != self.right() {
             return Err(Fault::reject(super::OTHER_RIGHT));
+        }
+        if let Some(members) = request.members().cloned() {
+            return match request.block {
+                Some(_) => Ok(Step::Rest),
+                None => self.batch(request, version, members).await,
+            };
         }
         if request.ending.is_none() && self.is_outdated(&request) {
             return self.replan(request, version).await;
@@ -261,9 +268,7 @@ impl Worker {
             let due = block.until.is_some_and(|at| at <= now);
             // An attestation may have come between looking for it and committing the block.
             let attested = block.reason == BlockReason::AwaitingAttestation
-                && self
-                    .vault
-                    .read(task.request, &vault::attestation(&task.store))
+                && attestation(&*self.vault, request, &task.store)
                     .await?
                     .is_some();
             let follows = block.reason == BlockReason::UpstreamBlocked
@@ -301,7 +306,7 @@ impl Worker {
     }
 
     /// Rests until the next date, or until the clock looks again.
-    async fn wait(
+    pub(super) async fn wait(
         &self,
         request: Request,
         version: Version,
@@ -319,7 +324,7 @@ impl Worker {
     }
 
     /// Closes a sealing request once its receipt is stored.
-    async fn close(&self, request: Request, version: Version) -> Result<Step, Fault> {
+    pub(super) async fn close(&self, request: Request, version: Version) -> Result<Step, Fault> {
         let leaf = LeafId::Outcome(request.id);
         let sequenced = reading::leaf(&*self.ledger, leaf)
             .await?
@@ -338,9 +343,17 @@ impl Worker {
                 .await?;
             return Ok(Step::Rest);
         }
-        let now = self.clock.now();
         let mut change = Change::new(request, version);
         change.go(Event::Sealed)?;
+        self.keep_closed(&mut change).await?;
+        change.commit(&*self.ledger).await?;
+        Ok(Step::Again)
+    }
+
+    /// Says when the clock looks at a request that is closed now: for an amendment it owes, or when
+    /// its papers have been kept long enough.
+    pub(super) async fn keep_closed(&self, change: &mut Change) -> Result<(), Fault> {
+        let now = self.clock.now();
         change.request.closed_at = Some(now);
         let tasks = reading::tasks(&*self.ledger, change.request.id).await?;
         let owes = tasks
@@ -351,8 +364,7 @@ impl Worker {
         } else {
             now.saturating_add(KEEP_AFTER_CLOSE).ok()
         };
-        change.commit(&*self.ledger).await?;
-        Ok(Step::Again)
+        Ok(())
     }
 }
 

@@ -86,7 +86,8 @@ impl Facts {
                 | Item::Suppression(_)
                 | Item::Exclusion(_)
                 | Item::Pause(_)
-                | Item::SweepVault(_) => {}
+                | Item::SweepVault(_)
+                | Item::Member(_) => {}
             }
         }
         facts

@@ -33,6 +33,9 @@ pub struct Acceptance {
     pub due_at: Minute,
     /// Digest of the data map at acceptance.
     pub data_map_sha256: Digest,
+    /// How many subjects a batch is for; absent when it is one person's request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members: Option<u64>,
     /// What handled it.
     pub handler: Handler,
 }
@@ -78,7 +81,10 @@ pub struct Receipt {
     /// Digest over what was located, before anything was touched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan_sha256: Option<Digest>,
-    /// What was done in each store.
+    /// How the members of a batch ended; absent when it is one person's request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members: Option<MembersLine>,
+    /// What was done in each store: for a batch, over all members.
     pub stores: Vec<StoreLine>,
     /// What was handed to the person.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -163,6 +169,22 @@ pub struct DataMap {
     /// How many tables and buckets exist that it does not name, as far as we can see.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stores_unmapped: Option<u64>,
+}
+
+/// How the members of a batch ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MembersLine {
+    /// How many there are.
+    pub count: u64,
+    /// Everything was done.
+    pub completed: u64,
+    /// Some stores were blocked.
+    pub partial: u64,
+    /// Refused.
+    pub denied: u64,
+    /// Withdrawn.
+    pub revoked: u64,
 }
 
 /// What was done in one store. Counts are of items, objects or versions.

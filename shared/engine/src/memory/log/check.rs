@@ -101,7 +101,8 @@ impl Facts {
                 | Item::Waiting(_)
                 | Item::Exclusion(_)
                 | Item::Pause(_)
-                | Item::SweepVault(_) => {}
+                | Item::SweepVault(_)
+                | Item::Member(_) => {}
             }
         }
         let root = Digest::new(*checkpoint.root().as_bytes());

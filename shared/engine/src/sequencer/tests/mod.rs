@@ -212,7 +212,8 @@ impl World {
                 | Item::Waiting(_)
                 | Item::Exclusion(_)
                 | Item::Pause(_)
-                | Item::SweepVault(_) => None,
+                | Item::SweepVault(_)
+                | Item::Member(_) => None,
             })
             .collect();
         for n in 0..count {
@@ -385,5 +386,6 @@ fn request(id: RequestId) -> Request {
         purged_at: None,
         attempts: 0,
         block: None,
+        batch: None,
     }
 }
