@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use quittance_core::receipt::Day;
 
+use crate::batch::Format;
 use crate::rewrite::RewriteArgs;
 
 /// Data-subject requests, with receipts that verify themselves.
@@ -46,6 +47,8 @@ pub(crate) enum Command {
     Regime(RegimeArgs),
     /// Work on requests: list, show, deny, hold, extend, pause
     Request(RequestArgs),
+    /// Hand in a list of people as one request, and see how each ended
+    Batch(BatchArgs),
     /// Work on a request's tasks: list, release, attest
     Task(TaskArgs),
     /// Look at the sweeps over record stores; stop them and let them go on
@@ -307,6 +310,9 @@ pub(crate) enum RequestCommand {
         /// List closed ones instead, latest first
         #[arg(long)]
         closed: bool,
+        /// List the members of batches too
+        #[arg(long)]
+        members: bool,
     },
     /// Show one request, its tasks and its timeline
     Show {
@@ -369,6 +375,52 @@ pub(crate) enum RequestCommand {
         /// The request's reference
         reference: String,
     },
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct BatchArgs {
+    #[command(flatten)]
+    pub(crate) at: Where,
+    #[command(subcommand)]
+    pub(crate) command: BatchCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BatchCommand {
+    /// Hand in a list: you vouch for who these people are. The same file again is the same batch
+    Submit(SubmitArgs),
+    /// Show how far a batch is
+    Show {
+        /// The batch's reference
+        reference: String,
+    },
+    /// Write how each person in the list stands: CSV, or JSON Lines with --json; exit 7 while somebody is open
+    Outcomes {
+        /// The batch's reference
+        reference: String,
+    },
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct SubmitArgs {
+    /// The list: CSV with a header, or a JSON object on each line. Columns are named like identifiers of the
+    /// data map; `id` is what you call a person
+    pub(crate) file: PathBuf,
+    /// What is asked: deletion or opt-out
+    #[arg(long)]
+    pub(crate) right: String,
+    /// The law, by id; `dsr regime list` shows them
+    #[arg(long)]
+    pub(crate) regime: Option<String>,
+    /// How the list is written; without it, as its name ends
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<Format>,
+    /// 16 to 128 letters, digits, - or _, to hand in the same file as another batch
+    #[arg(long)]
+    pub(crate) token: Option<String>,
+    /// Only say what would have to be corrected
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(ClapArgs, Debug)]

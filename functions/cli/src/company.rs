@@ -168,7 +168,7 @@ pub(crate) fn witnesses(dir: &Path, signer: &dyn Signer) -> Result<LocalWitnesse
     LocalWitnesses::open(&dir.join("witnesses"), signer.log_vkey())
 }
 
-/// The data map of the company.
+/// What its receipts say about the software.
 pub(crate) fn handler() -> Handler {
     Handler {
         version: env!("CARGO_PKG_VERSION").to_owned(),

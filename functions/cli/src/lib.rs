@@ -4,6 +4,7 @@
 //! allowed, 5 conflict, 6 verification failed, 7 partial, 75 try again later.
 
 mod args;
+mod batch;
 mod company;
 mod demo;
 mod evidence;
@@ -52,6 +53,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Local(args) => wait_for(company::serve(args)),
         Command::Policy(args) => wait_for(support::policy(args)),
         Command::Request(args) => wait_for(support::request(args)),
+        Command::Batch(args) => wait_for(batch::batch(args)),
         Command::Task(args) => wait_for(support::task(args)),
         Command::Sweep(args) => wait_for(sweep::sweep(args)),
     }

@@ -42,6 +42,8 @@ struct Row {
     due_at: Option<String>,
     paused_at: Option<String>,
     held: bool,
+    members: Option<u32>,
+    member_of: Option<String>,
     waiting_for: Option<&'static str>,
     blocked: Option<&'static str>,
     advice: Option<&'static str>,
@@ -65,8 +67,8 @@ pub(crate) async fn request(args: RequestArgs) -> Result<ExitCode, Failure> {
     let desk = desk(&adapters, &ledger)?;
     let find = async |reference: &str| find(&*ledger, reference).await;
     let reference = match args.command {
-        RequestCommand::List { closed } => {
-            list(&*ledger, closed, args.at.json).await?;
+        RequestCommand::List { closed, members } => {
+            list(&*ledger, closed, members, args.at.json).await?;
             return Ok(ExitCode::SUCCESS);
         }
         RequestCommand::Show { reference } => {
@@ -237,14 +239,14 @@ pub(crate) fn desk(adapters: &Adapters, ledger: &Arc<dyn Ledger>) -> Result<Desk
     })
 }
 
-async fn adapters(at: &Where) -> Result<Adapters, Failure> {
+pub(crate) async fn adapters(at: &Where) -> Result<Adapters, Failure> {
     match &at.dir {
         Some(dir) => company::connect(dir).await,
         None => Ok(Adapters::from_env(&NEEDS, Arc::new(SystemClock)).await?),
     }
 }
 
-async fn find(ledger: &dyn Ledger, reference: &str) -> Result<RequestId, Failure> {
+pub(crate) async fn find(ledger: &dyn Ledger, reference: &str) -> Result<RequestId, Failure> {
     match find_request(ledger, reference).await {
         Ok((request, _)) => Ok(request.id),
         Err(IntakeError::NotFound) => Err(Failure::not_found(format!(
@@ -284,12 +286,19 @@ pub(crate) fn done<T>(result: Result<T, DeskError>) -> Result<T, Failure> {
             | DeskError::NotAttestable(..)
             | DeskError::EmptyStatement
             | DeskError::OtherStatement(_)
-            | DeskError::NotStuck),
+            | DeskError::NotStuck
+            | DeskError::OnlyMembers
+            | DeskError::NoBatch),
         ) => Err(Failure::conflict(error.to_string())),
     }
 }
 
-async fn list(ledger: &dyn Ledger, closed: bool, as_json: bool) -> Result<(), Failure> {
+async fn list(
+    ledger: &dyn Ledger,
+    closed: bool,
+    members: bool,
+    as_json: bool,
+) -> Result<(), Failure> {
     let listing = if closed {
         Listing::Closed
     } else {
@@ -297,7 +306,9 @@ async fn list(ledger: &dyn Ledger, closed: bool, as_json: bool) -> Result<(), Fa
     };
     let mut rows = Vec::new();
     for stored in reading::everything(ledger, &listing).await? {
-        if let Item::Request(request) = stored.item {
+        if let Item::Request(request) = stored.item
+            && (members || request.place().is_none())
+        {
             rows.push(row(&request));
         }
     }
@@ -381,6 +392,10 @@ fn row(request: &Request) -> Row {
             .map(|due| due.to_string()),
         paused_at: request.paused_at.map(|at| at.to_string()),
         held: request.hold.is_some(),
+        members: request.members().map(|members| members.count),
+        member_of: request
+            .place()
+            .map(|place| place.batch.reference().to_string()),
         waiting_for: request.gate.map(quittance_core::request::GateReason::code),
         blocked: block.map(|block| block.reason.code()),
         advice: block.map(|block| block.reason.advice()),
@@ -389,7 +404,7 @@ fn row(request: &Request) -> Row {
 
 fn line(row: &Row) -> String {
     format!(
-        "{:<20} {:<8} {:<8} {:<10} {:<12} due {:<20} {}{}{}{}",
+        "{:<20} {:<8} {:<8} {:<10} {:<12} due {:<20} {}{}{}{}{}",
         row.reference,
         row.right.name(),
         row.stage,
@@ -402,6 +417,9 @@ fn line(row: &Row) -> String {
             ""
         },
         if row.held { "HELD " } else { "" },
+        row.members
+            .map(|count| format!("{count} people "))
+            .unwrap_or_default(),
         row.waiting_for.unwrap_or_default(),
         row.blocked
             .map(|reason| format!("BLOCKED {reason}"))

@@ -6,8 +6,8 @@ use quittance_core::fault::BlockReason;
 use quittance_core::id::{LeafId, RequestId, StoreId};
 use quittance_core::outcome::{Attested, Check, CheckMethod, Exemption};
 use quittance_core::request::{
-    Challenge, DenialReason, Ending, GateReason, Happening, Hold, Outcome, Plan, Request, Right,
-    Stage, TimelineEvent,
+    Challenge, DenialReason, Ending, GateReason, Happening, Hold, Member, Outcome, Place, Plan,
+    Request, Right, Stage, TimelineEvent,
 };
 use quittance_core::sweep::{
     Cut, Exclusion, Pause, Purpose, Shard, Sweep, SweepId, SweepStage, SweepVault, Waiting,

@@ -395,6 +395,7 @@ fn acceptance_of(kept: &Kept, index: u64) -> Statement {
         verified_at: None,
         due_at,
         data_map_sha256: Digest::of(b"x"),
+        members: None,
         handler: says.handler.clone(),
     };
     Statement::Acceptance(about, acceptance)

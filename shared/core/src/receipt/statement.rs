@@ -125,14 +125,16 @@ impl Statement {
                 let (subject, predicate): (_, Receipt) = decode_as(bytes)?;
                 let about = About::parse(&subject)?;
                 let is_first = predicate.supersedes.is_none() && predicate.amendment.is_none();
-                is_first.then_some(Self::Receipt(about, predicate))
+                (is_first && predicate.counts_everybody())
+                    .then_some(Self::Receipt(about, predicate))
             }
             Kind::Amendment => {
                 let (subject, predicate): (_, Receipt) = decode_as(bytes)?;
                 let about = About::parse(&subject)?;
                 let is_later =
                     predicate.supersedes.is_some() && predicate.amendment.is_some_and(|n| n > 0);
-                is_later.then_some(Self::Amendment(about, predicate))
+                (is_later && predicate.counts_everybody())
+                    .then_some(Self::Amendment(about, predicate))
             }
             Kind::Manifest => {
                 let (subject, manifest): (_, Manifest) = decode_as(bytes)?;

@@ -131,6 +131,7 @@ pub fn acceptance() -> Acceptance {
         verified_at: Some(minute("2026-11-20T09:15Z")),
         due_at: minute("2026-12-20T23:59Z"),
         data_map_sha256: Digest::of(b"data map"),
+        members: None,
         handler: handler(),
     }
 }
@@ -158,6 +159,7 @@ pub fn outcome(acceptance: AcceptanceLeaf) -> Receipt {
             stores_unmapped: Some(0),
         },
         plan_sha256: Some(Digest::of(b"plan")),
+        members: None,
         stores: vec![customers(), orders()],
         disclosure: None,
         handler: handler(),

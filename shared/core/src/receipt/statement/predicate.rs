@@ -99,6 +99,25 @@ pub struct Receipt {
     pub supersedes: Option<u64>,
 }
 
+impl Receipt {
+    /// Whether a batch's members add up, and none is missing where everything is said to be done.
+    pub(super) fn counts_everybody(&self) -> bool {
+        self.members.is_none_or(|members| {
+            let ended = [
+                members.completed,
+                members.partial,
+                members.denied,
+                members.revoked,
+            ];
+            let all = ended.into_iter().try_fold(0, u64::checked_add);
+            let done = self.outcome != Outcome::Completed || members.completed == members.count;
+            // A batch that was refused or withdrawn as a whole ended before anybody was counted.
+            let none = all == Some(0) && matches!(self.outcome, Outcome::Denied | Outcome::Revoked);
+            members.count > 0 && (all == Some(members.count) || none) && done
+        })
+    }
+}
+
 /// Who answers for the data, from the data map.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

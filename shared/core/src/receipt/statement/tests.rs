@@ -51,6 +51,7 @@ fn acceptance() -> Statement {
             verified_at: None,
             due_at: minute(),
             data_map_sha256: Digest::of(b"map"),
+            members: None,
             handler: handler(),
         },
     )
@@ -86,6 +87,7 @@ fn predicate() -> Receipt {
             stores_unmapped: Some(0),
         },
         plan_sha256: None,
+        members: None,
         stores: vec![store()],
         disclosure: Some(Disclosure {
             bytes: 12_345,
@@ -477,4 +479,38 @@ fn wire_names_never_change() {
         ),
         ["completed", "partial", "denied", "revoked"]
     );
+}
+
+#[test]
+fn a_batch_says_how_many_and_how_they_ended() {
+    let line = |completed, partial, denied, revoked| MembersLine {
+        count: 5,
+        completed,
+        partial,
+        denied,
+        revoked,
+    };
+    let says = |outcome, members| {
+        let receipt = Receipt {
+            outcome,
+            members: Some(members),
+            ..predicate()
+        };
+        Statement::Receipt(about(), receipt).to_canonical_bytes()
+    };
+    let whole = says(Outcome::Completed, line(5, 0, 0, 0)).unwrap();
+    assert!(Statement::parse(&whole).is_ok());
+    let text = String::from_utf8(whole).unwrap();
+    let expected = r#""members":{"completed":5,"count":5,"denied":0,"partial":0,"revoked":0}"#;
+    assert!(text.contains(expected), "{text}");
+    assert!(says(Outcome::Partial, line(2, 1, 1, 1)).is_ok());
+    assert!(says(Outcome::Denied, line(0, 0, 0, 0)).is_ok());
+    for (outcome, members) in [
+        (Outcome::Completed, line(4, 0, 1, 0)),
+        (Outcome::Partial, line(2, 1, 1, 0)),
+        (Outcome::Partial, line(0, 0, 0, 0)),
+        (Outcome::Completed, line(u64::MAX, 6, 0, 0)),
+    ] {
+        assert_eq!(says(outcome, members), Err(StatementError::Inconsistent));
+    }
 }

@@ -158,6 +158,9 @@ pub struct Summary {
     pub tree_size: u64,
     /// The witnesses that cosigned, by the policy's names, and when (seconds since 1970).
     pub witnesses: BTreeMap<String, u64>,
+    /// How many people it is for, if it is a batch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members: Option<u64>,
     /// Everything the statement says.
     #[serde(skip)]
     pub statement: Statement,
@@ -178,12 +181,14 @@ impl Summary {
             leaf_index: proof.index,
             tree_size: opened.checkpoint.size(),
             witnesses: opened.cosigned,
+            members: None,
             statement: statement.clone(),
         };
         match statement {
             Statement::Acceptance(_, says) => {
                 summary.controller = says.controller.name.to_string();
                 summary.right = Some(says.right);
+                summary.members = says.members;
                 summary.accepted_at = Some(says.accepted_at);
                 summary.due_at = Some(says.due_at);
             }
@@ -191,6 +196,7 @@ impl Summary {
                 summary.controller = says.controller.name.to_string();
                 summary.right = Some(says.right);
                 summary.outcome = Some(says.outcome);
+                summary.members = says.members.map(|members| members.count);
                 summary.accepted_at = Some(says.accepted_at);
                 summary.due_at = Some(says.extended_to.unwrap_or(says.due_at));
                 summary.responded_at = Some(says.responded_at);

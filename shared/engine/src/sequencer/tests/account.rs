@@ -131,6 +131,7 @@ fn outcome(n: u16, acceptance: &Leaf) -> Vec<u8> {
             stores_unmapped: None,
         },
         plan_sha256: None,
+        members: None,
         stores: Vec::new(),
         disclosure: None,
         handler: says.handler,

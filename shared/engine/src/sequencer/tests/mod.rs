@@ -339,6 +339,7 @@ fn statement(n: u16) -> Vec<u8> {
         verified_at: None,
         due_at: minute,
         data_map_sha256: Digest::of(b"map"),
+        members: None,
         handler: Handler {
             version: slug("0.1.0"),
             artifact_sha256: None,
