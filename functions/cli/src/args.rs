@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Batch(BatchArgs),
     /// Work on a request's tasks: list, release, attest
     Task(TaskArgs),
+    /// Forbid to delete anything in a store, or of whoever has an identifier; list and lift such holds
+    Hold(HoldArgs),
     /// Look at the sweeps over record stores; stop them and let them go on
     Sweep(SweepArgs),
 }
@@ -421,6 +423,41 @@ pub(crate) struct SubmitArgs {
     /// Only say what would have to be corrected
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct HoldArgs {
+    #[command(flatten)]
+    pub(crate) at: Where,
+    #[command(subcommand)]
+    pub(crate) command: HoldCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HoldCommand {
+    /// List the holds that stand
+    List,
+    /// Set a hold: what is in flight finishes, nothing more is deleted
+    #[command(subcommand)]
+    Set(Held),
+    /// Lift a hold: what it stopped goes on by itself
+    #[command(subcommand)]
+    Lift(Held),
+}
+
+/// What a hold is on.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Held {
+    /// A store
+    Store {
+        /// The store's id
+        store: String,
+    },
+    /// Whoever has an identifier; reads its value, a line, from standard input
+    Identifier {
+        /// What kind of identifier it is, as the data map calls it
+        kind: String,
+    },
 }
 
 #[derive(ClapArgs, Debug)]

@@ -9,6 +9,7 @@ mod company;
 mod demo;
 mod evidence;
 mod heap;
+mod hold;
 mod law;
 mod offline;
 mod printing;
@@ -55,6 +56,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Request(args) => wait_for(support::request(args)),
         Command::Batch(args) => wait_for(batch::batch(args)),
         Command::Task(args) => wait_for(support::task(args)),
+        Command::Hold(args) => wait_for(hold::hold(args)),
         Command::Sweep(args) => wait_for(sweep::sweep(args)),
     }
 }

@@ -287,6 +287,7 @@ pub(crate) fn done<T>(result: Result<T, DeskError>) -> Result<T, Failure> {
             | DeskError::EmptyStatement
             | DeskError::OtherStatement(_)
             | DeskError::NotStuck
+            | DeskError::StillHeld
             | DeskError::OnlyMembers
             | DeskError::NoBatch),
         ) => Err(Failure::conflict(error.to_string())),

@@ -20,8 +20,9 @@ use crate::printing::{Failure, data, json, talk};
 use crate::support::{desk, done, store_id};
 use crate::{company, shop};
 
-const NEEDS: [Need; 5] = [
+const NEEDS: [Need; 6] = [
     Need::Ledger,
+    Need::TagKeys,
     Need::Vault,
     Need::DataMap,
     Need::QueuesOf(Right::Access),
@@ -90,7 +91,7 @@ pub(crate) async fn sweep(args: SweepArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn open(at: &Where) -> Result<(Adapters, DataMap), Failure> {
+pub(crate) async fn open(at: &Where) -> Result<(Adapters, DataMap), Failure> {
     if let Some(dir) = &at.dir {
         let adapters = company::connect(dir).await?;
         return Ok((adapters, DataMap::parse(shop::DATA_MAP)?));

@@ -85,6 +85,8 @@ pub enum BlockReason {
     SchemaMismatch,
     /// The data map no longer names this store.
     StoreGone,
+    /// A hold forbids to delete anything in this store.
+    StoreHeld,
     /// There is no such table, index or bucket.
     StoreMissing,
     /// Somebody paused the sweeps over this store.
@@ -116,6 +118,7 @@ impl BlockReason {
             Self::RetriesExhausted => "retries_exhausted",
             Self::SchemaMismatch => "schema_mismatch",
             Self::StoreGone => "store_gone",
+            Self::StoreHeld => "store_held",
             Self::StoreMissing => "store_missing",
             Self::SweepsPaused => "sweeps_paused",
             Self::TableFormat => "table_format",
@@ -138,6 +141,9 @@ impl BlockReason {
             Self::ResidualMatches => "find out what restores the data, then release the task",
             Self::RetriesExhausted => "read the function's log for this task, then release it",
             Self::SchemaMismatch => "compare the data map with the store, correct it, then release",
+            Self::StoreHeld => {
+                "a hold on the store forbids it; when `dsr hold lift` ends that, it goes on by itself"
+            }
             Self::StoreMissing => {
                 "no table or bucket has this name here: correct the data map or the region, then release"
             }

@@ -11,6 +11,7 @@ pub mod calendar;
 pub mod data_map;
 pub mod digest;
 pub mod fault;
+pub mod hold;
 pub mod holidays;
 pub mod id;
 pub mod manifest;

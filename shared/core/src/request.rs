@@ -306,6 +306,9 @@ impl Ending {
 pub struct Hold {
     /// When it was set.
     pub at: Timestamp,
+    /// The held identifier that it is for; none when somebody held this very request.
+    #[serde(default)]
+    pub on: Option<Tag>,
 }
 
 /// The plan: which stores, under which data map, with which digest once everything is located.

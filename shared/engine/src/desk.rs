@@ -5,6 +5,7 @@
 
 mod batches;
 mod clock;
+mod holds;
 mod sweeps;
 
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use quittance_core::id::{RequestId, StoreId};
 use quittance_core::message::Message;
 use quittance_core::plan;
 use quittance_core::regime::{NoRegime, PauseReason};
-use quittance_core::request::{DenialReason, Ending, Happening, Hold, Request, Stage};
+use quittance_core::request::{DenialReason, Ending, Happening, Hold, Request, Right, Stage};
 use quittance_core::task::{Amendment, Task};
 
 pub use self::batches::MemberOutcome;
@@ -105,6 +106,9 @@ pub enum DeskError {
     /// The request itself goes on; perhaps one of its tasks is blocked.
     #[error("this request is not blocked; its tasks may be: see `dsr task list`")]
     NotStuck,
+    /// The person is held, whatever becomes of this request.
+    #[error("an identifier of this person is held: see `dsr hold list`, and lift that")]
+    StillHeld,
     /// A batch has no way of its own: its members have.
     #[error(
         "this cannot be done to a batch: do it to its members, which `dsr batch outcomes` lists"
@@ -134,6 +138,14 @@ impl Desk {
     }
 
     async fn hold_one(&self, id: RequestId) -> Result<(), DeskError> {
+        self.hold_as(id, |at| Hold { at, on: None }).await
+    }
+
+    async fn hold_as(
+        &self,
+        id: RequestId,
+        hold: impl Fn(Timestamp) -> Hold,
+    ) -> Result<(), DeskError> {
         for _ in 0..CONFLICTS {
             let (request, version) = self.load(id).await?;
             require_open(&request)?;
@@ -142,7 +154,7 @@ impl Desk {
             }
             let now = self.clock.now();
             let mut change = Change::new(request.clone(), version);
-            change.request.hold = Some(Hold { at: now });
+            change.request.hold = Some(hold(now));
             change.request.wake_at = Some(now);
             change.note(now, Happening::Held);
             for write in self.exclusions(&request, now).await? {
@@ -160,8 +172,12 @@ impl Desk {
     /// Lifts the hold.
     ///
     /// # Errors
-    /// [`DeskError::WrongStage`] once the outcome is sealed.
+    /// [`DeskError::WrongStage`] once the outcome is sealed; [`DeskError::StillHeld`].
     pub async fn release_hold(&self, id: RequestId) -> Result<(), DeskError> {
+        let (request, _) = self.load(id).await?;
+        if request.right == Right::Deletion && self.is_held(&request.subject_tags).await? {
+            return Err(DeskError::StillHeld);
+        }
         self.release_one(id).await?;
         if self.is_batch(id).await? {
             return self

@@ -5,6 +5,7 @@
 
 use jiff::Timestamp;
 use quittance_core::digest::{Digest, Tag};
+use quittance_core::hold::{HoldOn, StandingHold};
 use quittance_core::id::{LeafId, Reference, RequestId, StoreId};
 use quittance_core::request::{Member, Place, Request, Right, TimelineEvent};
 use quittance_core::sweep::{Exclusion, Pause, Shard, Sweep, SweepId, SweepVault, Waiting};
@@ -58,6 +59,8 @@ pub enum Item {
     SweepVault(SweepVault),
     /// Who is the n-th in a batch's list.
     Member(Member),
+    /// A hold on a store or an identifier.
+    Hold(StandingHold),
 }
 
 /// An item's name.
@@ -95,6 +98,8 @@ pub enum Key {
     SweepVault(RequestId),
     /// A member of a batch by its place.
     Member(RequestId, u32),
+    /// A hold by what it is on.
+    Hold(HoldOn),
 }
 
 impl Item {
@@ -119,6 +124,7 @@ impl Item {
             Self::Pause(pause) => Key::Pause(pause.store.clone()),
             Self::SweepVault(entry) => Key::SweepVault(entry.vault),
             Self::Member(member) => Key::of_member(member.place),
+            Self::Hold(hold) => Key::Hold(hold.on.clone()),
         }
     }
 }
@@ -270,6 +276,8 @@ pub enum Listing {
     Waiting(StoreId, Right),
     /// A sweep's excluded members; strongly consistent.
     Exclusions(SweepId),
+    /// Holds on stores and identifiers; strongly consistent.
+    Holds,
 }
 
 /// A bookmark in a listing: opaque to everybody but the adapter that gave it.

@@ -1,6 +1,8 @@
 //! Typed reads of the ledger.
 
+use quittance_core::digest::Tag;
 use quittance_core::fault::Fault;
+use quittance_core::hold::HoldOn;
 use quittance_core::id::{LeafId, RequestId, StoreId};
 use quittance_core::request::{Request, TimelineEvent};
 use quittance_core::task::Task;
@@ -90,6 +92,27 @@ pub async fn leaf(ledger: &dyn Ledger, id: LeafId) -> Result<Option<Leaf>, Fault
         Some(_) => Err(wrong_kind()),
         None => Ok(None),
     }
+}
+
+/// Whether deleting something is held.
+///
+/// # Errors
+/// What the ledger reports.
+pub async fn hold(ledger: &dyn Ledger, on: HoldOn) -> Result<bool, Fault> {
+    Ok(ledger.load(&Key::Hold(on)).await?.is_some())
+}
+
+/// Whether somebody with one of these keyed tags must not be deleted.
+///
+/// # Errors
+/// What the ledger reports.
+pub async fn is_held(ledger: &dyn Ledger, tags: &[Tag]) -> Result<bool, Fault> {
+    for tag in tags {
+        if hold(ledger, HoldOn::Identifier(*tag)).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Reads a listing to its end.

@@ -173,6 +173,7 @@ const fn patience(reason: BlockReason) -> Option<SignedDuration> {
         | BlockReason::RetriesExhausted
         | BlockReason::SchemaMismatch
         | BlockReason::StoreGone
+        | BlockReason::StoreHeld
         | BlockReason::StoreMissing
         | BlockReason::SweepsPaused
         | BlockReason::TableFormat

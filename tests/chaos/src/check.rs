@@ -106,6 +106,7 @@ impl Facts {
                 Item::Pause(item) => text(serde_json::to_string(item)),
                 Item::SweepVault(item) => text(serde_json::to_string(item)),
                 Item::Member(item) => text(serde_json::to_string(item)),
+                Item::Hold(item) => text(serde_json::to_string(item)),
             });
             match stored.item {
                 Item::Request(item) => facts.requests.push(item),
@@ -127,7 +128,8 @@ impl Facts {
                 | Item::Exclusion(_)
                 | Item::Pause(_)
                 | Item::SweepVault(_)
-                | Item::Member(_) => {}
+                | Item::Member(_)
+                | Item::Hold(_) => {}
             }
         }
         facts

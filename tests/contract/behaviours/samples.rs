@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use quittance_core::digest::{Digest, HmacKey, Tag};
 use quittance_core::fault::BlockReason;
+use quittance_core::hold::{HoldOn, StandingHold};
 use quittance_core::id::{LeafId, RequestId, StoreId};
 use quittance_core::outcome::{Attested, Check, CheckMethod, Exemption};
 use quittance_core::request::{
@@ -209,6 +210,14 @@ pub(crate) fn every_kind() -> Vec<Item> {
             request: id(2),
             outcome: None,
         }),
+        Item::Hold(StandingHold {
+            on: HoldOn::Store(store("events")),
+            at: at(8),
+        }),
+        Item::Hold(StandingHold {
+            on: HoldOn::Identifier(tag("held")),
+            at: at(9),
+        }),
     ]
 }
 
@@ -294,7 +303,10 @@ fn full_request() -> Request {
             stores: 4,
             digest: Some(Digest::of(b"plan")),
         }),
-        hold: Some(Hold { at: at(9) }),
+        hold: Some(Hold {
+            at: at(9),
+            on: Some(tag("held")),
+        }),
         gate: Some(GateReason::Held),
         ending: Some(Ending::Denied(DenialReason::TooManyRequests)),
         partial_at: Some(at(12)),

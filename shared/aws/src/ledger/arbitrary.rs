@@ -10,6 +10,7 @@ use proptest::test_runner::TestCaseError;
 use quittance_core::calendar::Zone;
 use quittance_core::digest::{Digest, HmacKey, Tag};
 use quittance_core::fault::BlockReason;
+use quittance_core::hold::{HoldOn, StandingHold};
 use quittance_core::id::{LeafId, RequestId, StoreId};
 use quittance_core::outcome::{Attested, Check, CheckMethod, Exemption, TaskOutcome};
 use quittance_core::receipt::Day;
@@ -108,7 +109,10 @@ pub(super) fn request() -> impl Strategy<Value = Request> {
                     stores,
                     digest,
                 }),
-                hold: hold.map(|at| Hold { at }),
+                hold: hold.map(|at| Hold {
+                    at,
+                    on: times[0].map(|_| commitment),
+                }),
                 gate,
                 ending,
                 partial_at: times[7],
@@ -187,6 +191,14 @@ pub(super) fn event() -> impl Strategy<Value = TimelineEvent> {
         at,
         what,
     })
+}
+
+pub(super) fn hold() -> impl Strategy<Value = StandingHold> {
+    let on = prop_oneof![
+        store().prop_map(HoldOn::Store),
+        tag().prop_map(HoldOn::Identifier)
+    ];
+    (on, at()).prop_map(|(on, at)| StandingHold { on, at })
 }
 
 pub(super) fn member() -> impl Strategy<Value = Member> {

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::attributes::{Attributes, PK, SK, sortable};
 use super::{
-    DynamoLedger, decode, event, exclusion, outbox, request, shard, subject, sweep, task, waiting,
+    DynamoLedger, decode, event, exclusion, hold, outbox, request, shard, subject, sweep, task,
+    waiting,
 };
 use crate::faults::fault;
 
@@ -182,6 +183,7 @@ impl Range {
                 )
             },
             Listing::Shards(id) => prefixed("shards", sweep::own_partition(id), shard::PREFIX),
+            Listing::Holds => prefixed("holds", hold::PARTITION.to_owned(), ""),
             Listing::Exclusions(id) => {
                 prefixed("exclusions", sweep::own_partition(id), exclusion::PREFIX)
             }

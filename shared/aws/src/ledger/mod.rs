@@ -18,11 +18,13 @@
 //! | `pause` | `P#store` | `pause` | |
 //! | `sweep_vault` | `V#vault` | `vault` | |
 //! | `member` | `R#id` | `member#` and eight digits | |
+//! | `hold` | `H` | `store#id` or `identifier#tag` | |
 
 mod attributes;
 mod commit;
 mod event;
 mod exclusion;
+mod hold;
 mod leaf;
 mod listing;
 mod member;
@@ -112,7 +114,7 @@ impl Ledger for DynamoLedger {
 }
 
 /// The kinds of items, as their `kind` attribute says.
-pub const KINDS: [&str; 16] = [
+pub const KINDS: [&str; 17] = [
     request::KIND,
     task::KIND,
     event::KIND,
@@ -129,6 +131,7 @@ pub const KINDS: [&str; 16] = [
     pause::KIND,
     sweep_vault::KIND,
     member::KIND,
+    hold::KIND,
 ];
 
 fn place(key: &Key) -> Place {
@@ -149,6 +152,7 @@ fn place(key: &Key) -> Place {
         Key::Pause(store) => pause::place(store),
         Key::SweepVault(vault) => sweep_vault::place(*vault),
         Key::Member(batch, n) => member::place(*batch, *n),
+        Key::Hold(on) => hold::place(on),
     }
 }
 
@@ -170,6 +174,7 @@ fn encode(item: &Item, version: Version) -> Result<Attributes, Fault> {
         Item::Pause(pause) => (pause::KIND, attributes::write(pause)?),
         Item::SweepVault(entry) => (sweep_vault::KIND, attributes::write(entry)?),
         Item::Member(member) => (member::KIND, attributes::write(member)?),
+        Item::Hold(hold) => (hold::KIND, attributes::write(hold)?),
     };
     all.extend(place(&item.key()).into_attributes());
     attributes::frame(&mut all, kind, version);
@@ -195,6 +200,7 @@ fn decode(all: Attributes) -> Result<Stored, Fault> {
         pause::KIND => Item::Pause(attributes::read(&kind, all)?),
         sweep_vault::KIND => Item::SweepVault(attributes::read(&kind, all)?),
         member::KIND => Item::Member(attributes::read(&kind, all)?),
+        hold::KIND => Item::Hold(attributes::read(&kind, all)?),
         other => {
             return Err(Fault::reject(format!(
                 "a ledger item of the unknown kind {other}"

@@ -75,6 +75,7 @@ fn the_document_names_every_kind_and_every_attribute() {
             written(sweeps::sweep_vault(), Item::SweepVault),
         ),
         ("member", written(arbitrary::member(), Item::Member)),
+        ("hold", written(arbitrary::hold(), Item::Hold)),
     ]);
     let kinds: BTreeSet<&str> = written.keys().copied().collect();
     assert_eq!(kinds, BTreeSet::from(KINDS), "the list of kinds");

@@ -170,6 +170,7 @@ impl MemoryLedger {
                             | Key::Pause(_)
                             | Key::SweepVault(_)
                             | Key::Member(..)
+                            | Key::Hold(_)
                     );
                     contract(may, "tasks, events and leaves are permanent");
                     items.remove(key);
@@ -215,7 +216,8 @@ fn scold_illegal_change(old: Option<&Item>, new: &Item) {
             | Item::Waiting(_)
             | Item::Exclusion(_)
             | Item::Pause(_)
-            | Item::SweepVault(_),
+            | Item::SweepVault(_)
+            | Item::Hold(_),
         ) => contract(false, "this kind of item is immutable"),
         (Some(Item::Member(old)), Item::Member(new)) => {
             contract(old.request == new.request, "a batch's list never changes");
@@ -282,6 +284,7 @@ fn position(listing: &Listing, item: &Item) -> Option<String> {
         {
             Some(waiting.request.to_string())
         }
+        (Listing::Holds, Item::Hold(hold)) => Some(format!("{:?}", hold.on)),
         (Listing::Exclusions(id), Item::Exclusion(out)) if out.sweep == *id => {
             Some(out.request.to_string())
         }
@@ -296,7 +299,8 @@ fn position(listing: &Listing, item: &Item) -> Option<String> {
             | Listing::Sweeps(..)
             | Listing::Shards(_)
             | Listing::Waiting(..)
-            | Listing::Exclusions(_),
+            | Listing::Exclusions(_)
+            | Listing::Holds,
             Item::Request(_)
             | Item::Task(_)
             | Item::Event(_)
@@ -312,7 +316,8 @@ fn position(listing: &Listing, item: &Item) -> Option<String> {
             | Item::Exclusion(_)
             | Item::Pause(_)
             | Item::SweepVault(_)
-            | Item::Member(_),
+            | Item::Member(_)
+            | Item::Hold(_),
         ) => None,
     }
 }

@@ -87,7 +87,8 @@ impl Sequencer {
                     | Item::Exclusion(_)
                     | Item::Pause(_)
                     | Item::SweepVault(_)
-                    | Item::Member(_) => None,
+                    | Item::Member(_)
+                    | Item::Hold(_) => None,
                 });
             let looks = rows
                 .map(|(row, version, is_first)| self.look(keys, row, version, is_first).boxed())

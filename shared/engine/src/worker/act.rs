@@ -7,6 +7,8 @@ use futures::future::try_join_all;
 use quittance_core::data_map::{DeletionRule, Store};
 use quittance_core::digest::HmacKey;
 use quittance_core::fault::{BlockReason, Fault};
+use quittance_core::hold::HoldOn;
+use quittance_core::id::StoreId;
 use quittance_core::manifest::{Locator, Match, Part};
 use quittance_core::outcome::{Attested, Exemption, TaskOutcome};
 use quittance_core::plan;
@@ -19,7 +21,7 @@ use super::{Hand, Step, Worker};
 use crate::ledger::{Item, Key, Version, Write};
 use crate::papers::{parse_json, to_json};
 use crate::ports::{Effect, Question};
-use crate::vault;
+use crate::{reading, vault};
 
 /// The evidence of one part: what was touched, in manifest order, by keyed name.
 #[derive(Debug, Serialize, Deserialize)]
@@ -45,6 +47,7 @@ impl Worker {
         if plan::is_retained(store, self.right()) {
             return self.exempt(&request, store, task, task_version).await;
         }
+        self.mind_the_hold(&task).await?;
         task.stage = stage_after(&task, TaskEvent::ActingBegun)?;
         task.cursor = 0;
         let guard = if request.first_effect_at.is_none() {
@@ -73,6 +76,7 @@ impl Worker {
         let store = map
             .store(&task.store)
             .ok_or(Fault::Block(BlockReason::StoreGone))?;
+        self.mind_the_hold(&task).await?;
         if plan::is_swept(store) && self.right() == Right::Deletion {
             return self.await_sweep(request, task, version).await;
         }
@@ -214,6 +218,19 @@ impl Worker {
         task.attempts = 0;
         self.replace_task(task, version).await?;
         Ok(Step::Again)
+    }
+
+    /// Stops before a store in which nothing may be deleted.
+    async fn mind_the_hold(&self, task: &Task) -> Result<(), Fault> {
+        if self.right() == Right::Deletion && self.is_store_held(&task.store).await? {
+            return Err(Fault::Block(BlockReason::StoreHeld));
+        }
+        Ok(())
+    }
+
+    /// Whether a hold forbids to delete anything in a store.
+    pub(super) async fn is_store_held(&self, store: &StoreId) -> Result<bool, Fault> {
+        reading::hold(&*self.ledger, HoldOn::Store(store.clone())).await
     }
 
     /// Settles a store outside AWS, once its team has signed for it.

@@ -95,6 +95,9 @@ impl Worker {
         let tasks = reading::tasks(&*self.ledger, request.id).await?;
         let tasks: Vec<Task> = tasks.into_iter().map(|(task, _)| task).collect();
         let known = self.all_identifiers(request, &papers, &tasks).await?;
+        if self.right() == Right::Deletion && self.is_held(&known).await? {
+            return Ok(Some(GateReason::Held));
+        }
         if self.is_ambiguous(&known) {
             return Ok(Some(GateReason::Ambiguous));
         }
@@ -102,6 +105,15 @@ impl Worker {
             return Ok(Some(GateReason::EarlierAccess));
         }
         Ok(None)
+    }
+
+    /// Whether anything known of the person is held.
+    async fn is_held(&self, known: &Identifiers) -> Result<bool, Fault> {
+        let tags: Vec<Tag> = known
+            .iter()
+            .map(|(kind, value)| subject_tag(&self.keys.subject, kind, value))
+            .collect();
+        reading::is_held(&*self.ledger, &tags).await
     }
 
     /// One identifier that leads to several subjects is never silently acted on.

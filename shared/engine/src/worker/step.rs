@@ -274,7 +274,9 @@ impl Worker {
             let follows = block.reason == BlockReason::UpstreamBlocked
                 && !plan::is_cut_off(&self.map, &tasks, &task.store);
             let mut task = task.clone();
-            if (due || attested || follows) && plan::release(&mut task) {
+            let lifted =
+                block.reason == BlockReason::StoreHeld && !self.is_store_held(&task.store).await?;
+            if (due || attested || follows || lifted) && plan::release(&mut task) {
                 if request.stage.outcome().is_some() {
                     task.amendment = Amendment::Owed;
                 }

@@ -87,7 +87,8 @@ impl Facts {
                 | Item::Exclusion(_)
                 | Item::Pause(_)
                 | Item::SweepVault(_)
-                | Item::Member(_) => {}
+                | Item::Member(_)
+                | Item::Hold(_) => {}
             }
         }
         facts

@@ -102,7 +102,8 @@ impl Facts {
                 | Item::Exclusion(_)
                 | Item::Pause(_)
                 | Item::SweepVault(_)
-                | Item::Member(_) => {}
+                | Item::Member(_)
+                | Item::Hold(_) => {}
             }
         }
         let root = Digest::new(*checkpoint.root().as_bytes());

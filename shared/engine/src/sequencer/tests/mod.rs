@@ -213,7 +213,8 @@ impl World {
                 | Item::Exclusion(_)
                 | Item::Pause(_)
                 | Item::SweepVault(_)
-                | Item::Member(_) => None,
+                | Item::Member(_)
+                | Item::Hold(_) => None,
             })
             .collect();
         for n in 0..count {

@@ -17,7 +17,7 @@ use quittance_core::id::StoreId;
 use quittance_core::message::Message;
 use quittance_core::plan;
 use quittance_core::request::{Request, Right};
-use quittance_core::sweep::{Cut, Sweep, SweepEvent, SweepStage, Waiting};
+use quittance_core::sweep::{Cut, Purpose, Sweep, SweepEvent, SweepStage, Waiting};
 use quittance_core::task::{Membership, Task};
 
 use super::{Step, Worker};
@@ -100,6 +100,12 @@ impl Worker {
         }
         if self.is_paused(id).await? {
             return Ok(Step::Rest);
+        }
+        // Members are told first: whoever is none would wait for the next sweep, for ever.
+        let told = sweep.stage != SweepStage::Opened;
+        if told && sweep.purpose == Purpose::Forget && self.is_store_held(id).await? {
+            let held = Cut::Blocked(BlockReason::StoreHeld);
+            return self.cut_short(sweep, version, held).await;
         }
         match sweep.stage {
             SweepStage::Opened => self.mark(sweep, version).await,

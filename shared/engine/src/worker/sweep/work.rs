@@ -210,7 +210,7 @@ impl Worker {
         })
     }
 
-    /// Works on one object; none when the store is paused.
+    /// Works on one object; none when the store is paused or held.
     async fn object(
         &self,
         job: &Job<'_>,
@@ -219,7 +219,10 @@ impl Worker {
         until: Timestamp,
     ) -> Result<Option<ObjectResult>, Fault> {
         self.mind_the_time(until)?;
-        if self.is_paused(&job.store.id).await? {
+        let forgets = job.sweep.purpose == Purpose::Forget;
+        if self.is_paused(&job.store.id).await?
+            || forgets && self.is_store_held(&job.store.id).await?
+        {
             return Ok(None);
         }
         let done = match (&self.hand, job.sweep.purpose) {
