@@ -17,4 +17,5 @@ mod law;
 mod local;
 mod many;
 mod rewrite;
+mod support;
 mod witness;

@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Regime(RegimeArgs),
     /// Work on requests: list, show, deny, hold, extend, pause
     Request(RequestArgs),
+    /// Count what a request would find, and about what it would cost; changes nothing
+    Scan(ScanArgs),
     /// Hand in a list of people as one request, and see how each ended
     Batch(BatchArgs),
     /// Work on a request's tasks: list, release, attest
@@ -377,6 +379,24 @@ pub(crate) enum RequestCommand {
         /// The request's reference
         reference: String,
     },
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct ScanArgs {
+    #[command(flatten)]
+    pub(crate) at: Where,
+    /// What kind of identifier is read from standard input, one value on each line
+    #[arg(required_unless_present = "list", conflicts_with = "list")]
+    pub(crate) kind: Option<String>,
+    /// Read people from a list instead, written as for `dsr batch submit`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) list: Option<PathBuf>,
+    /// How the list is written; without it, as its name ends
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<Format>,
+    /// What would be asked: access, deletion or opt-out
+    #[arg(long, default_value = "deletion")]
+    pub(crate) right: String,
 }
 
 #[derive(ClapArgs, Debug)]

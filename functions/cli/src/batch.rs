@@ -1,6 +1,6 @@
 //! `dsr batch`: a list of people at once, handed in by staff who vouch for who they are.
 
-mod list;
+pub(crate) mod list;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -14,6 +14,7 @@ mod law;
 mod offline;
 mod printing;
 mod rewrite;
+mod scan;
 mod shop;
 mod support;
 mod sweep;
@@ -54,6 +55,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Local(args) => wait_for(company::serve(args)),
         Command::Policy(args) => wait_for(support::policy(args)),
         Command::Request(args) => wait_for(support::request(args)),
+        Command::Scan(args) => wait_for(scan::scan(args)),
         Command::Batch(args) => wait_for(batch::batch(args)),
         Command::Task(args) => wait_for(support::task(args)),
         Command::Hold(args) => wait_for(hold::hold(args)),

@@ -9,6 +9,7 @@ pub mod batch;
 pub mod change;
 pub mod desk;
 pub mod download;
+pub mod dry_run;
 pub mod export;
 pub mod intake;
 pub mod keys;
