@@ -19,3 +19,4 @@ mod many;
 mod rewrite;
 mod support;
 mod witness;
+mod writer;

@@ -160,12 +160,7 @@ async fn a_scan_counts_what_a_deletion_then_deletes_and_holds_and_pauses_stop_it
             .status
             .success()
     );
-    assert!(
-        local
-            .run(&["sweep", "resume", "events"])
-            .status
-            .success()
-    );
+    assert!(local.run(&["sweep", "resume", "events"]).status.success());
     waits_for(
         &local,
         "the end",
@@ -173,14 +168,7 @@ async fn a_scan_counts_what_a_deletion_then_deletes_and_holds_and_pauses_stop_it
         &show,
     )
     .await;
-    let sweep = [
-        "sweep",
-        "show",
-        "events",
-        "--right",
-        "deletion",
-        "--json",
-    ];
+    let sweep = ["sweep", "show", "events", "--right", "deletion", "--json"];
     let swept = parsed(&local.run(&sweep));
     assert_eq!(swept["sweep"]["stage"], "done", "{swept}");
     let shown = parsed(&local.run(&show));
