@@ -11,6 +11,7 @@
 mod bad_input;
 mod evidence;
 mod home;
+mod infra;
 mod kill;
 mod law;
 mod local;
