@@ -150,7 +150,8 @@ impl Adapters {
     pub async fn derive(mut self) -> Result<Self, StartError> {
         let tags = self.settings.key(Setting::TagKeys).ok();
         let intake = self.settings.key(Setting::IntakeKey).ok();
-        self.derived = Derived::from_kms(&self.clients.kms, tags, intake).await?;
+        let derived = Box::pin(Derived::from_kms(&self.clients.kms, tags, intake));
+        self.derived = derived.await?;
         Ok(self)
     }
 

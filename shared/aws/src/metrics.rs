@@ -1,4 +1,4 @@
-//! Metrics, as CloudWatch's embedded metric format: a line of JSON on stdout.
+//! Metrics, as `CloudWatch`'s embedded metric format: a line of JSON on stdout.
 //!
 //! The one dimension is the function's name, so that no metric can ever be about a person or a request.
 
@@ -68,7 +68,7 @@ fn line(function: &str, at: Timestamp, values: &[(Metric, u64)]) -> Value {
     line
 }
 
-/// Where CloudWatch keeps them; the template's alarms look there.
+/// Where `CloudWatch` keeps them; the template's alarms look there.
 pub const NAMESPACE: &str = "Quittance";
 /// The only dimension.
 pub const DIMENSION: &str = "function";

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::MacAlgorithmSpec;
+use futures::try_join;
 use quittance_core::digest::HmacKey;
 use quittance_core::fault::Fault;
 use quittance_engine::keys::TagKeys;
@@ -58,17 +59,29 @@ impl Derived {
         tags: Option<KeySource>,
         intake: Option<KeySource>,
     ) -> Result<Self, SecretsError> {
-        let mut derived = Self::default();
-        if let Some(KeySource::Kms(key)) = tags {
-            derived.tags = Some(TagKeys {
-                subject: derive(client, &key, "quittance-subject-key/v1").await?,
-                suppression: derive(client, &key, "quittance-suppression-key/v1").await?,
-            });
-        }
-        if let Some(KeySource::Kms(key)) = intake {
-            derived.intake = Some(derive(client, &key, "quittance-intake-key/v1").await?);
-        }
-        Ok(derived)
+        // All at once: a process that starts makes somebody wait.
+        let tags = async {
+            let Some(KeySource::Kms(key)) = tags else {
+                return Ok(None);
+            };
+            let subject = derive(client, &key, "quittance-subject-key/v1");
+            let suppression = derive(client, &key, "quittance-suppression-key/v1");
+            let (subject, suppression) = try_join!(subject, suppression)?;
+            Ok(Some(TagKeys {
+                subject,
+                suppression,
+            }))
+        };
+        let intake = async {
+            let Some(KeySource::Kms(key)) = intake else {
+                return Ok(None);
+            };
+            derive(client, &key, "quittance-intake-key/v1")
+                .await
+                .map(Some)
+        };
+        let (tags, intake) = try_join!(tags, intake)?;
+        Ok(Self { tags, intake })
     }
 
     /// Returns the deployment's keys.

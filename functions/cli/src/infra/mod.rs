@@ -34,10 +34,10 @@ pub(crate) struct RolesArgs {
     /// Only this function's, as an IAM policy: access, deletion or opt-out
     #[arg(long, value_name = "NAME")]
     pub(crate) function: Option<String>,
-    /// The account of the stores; without it, CloudFormation's words for its own
+    /// The account of the stores; without it, `${AWS::AccountId}`
     #[arg(long, value_name = "ID")]
     pub(crate) account: Option<String>,
-    /// The region of the stores; without it, CloudFormation's words for its own
+    /// The region of the stores; without it, `${AWS::Region}`
     #[arg(long, value_name = "REGION")]
     pub(crate) region: Option<String>,
     /// Answer in JSON
@@ -68,16 +68,13 @@ pub(crate) fn infra(args: &InfraArgs) -> Result<ExitCode, Failure> {
         let statements = stores::statements(&map, right, &account);
         if !args.json {
             data(&format!("{name}:"));
-            statements.iter().for_each(|statement| {
-                data(&format!(
-                    "  {:<28} {}",
-                    statement.sid,
-                    statement.actions.join(" ")
-                ));
+            for statement in &statements {
+                let verbs = statement.actions.join(" ");
+                data(&format!("  {:<28} {verbs}", statement.sid));
                 for resource in &statement.resources {
                     data(&format!("  {:<28}   {resource}", ""));
                 }
-            });
+            }
         }
         documents.insert(name, policy::document(&statements));
     }

@@ -24,18 +24,18 @@ impl Statement {
         resources: Vec<String>,
     ) -> Self {
         let words = store.split(|c: char| !c.is_ascii_alphanumeric());
-        let name: String = words
-            .filter(|word| !word.is_empty())
-            .map(|word| {
-                let (first, rest) = word.split_at(1);
-                format!("{}{rest}", first.to_uppercase())
-            })
-            .collect();
+        let mut sid = String::new();
+        for word in words.filter(|word| !word.is_empty()) {
+            let (first, rest) = word.split_at(1);
+            sid.push_str(&first.to_uppercase());
+            sid.push_str(rest);
+        }
+        sid.push_str(what);
         let mut actions = actions.to_vec();
         actions.sort_unstable();
         actions.dedup();
         Self {
-            sid: format!("{name}{what}"),
+            sid,
             actions,
             resources,
             prefix: None,
@@ -81,7 +81,7 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// An account and a region; what is not said is said in CloudFormation's words, for `Fn::Sub`.
+    /// An account and a region; what is not said is left to `Fn::Sub`.
     pub(super) fn new(id: Option<&str>, region: Option<&str>) -> Self {
         let or = |given: Option<&str>, word: &str| {
             given.map_or_else(|| format!("${{AWS::{word}}}"), str::to_owned)
