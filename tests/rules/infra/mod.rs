@@ -112,13 +112,10 @@ pub(crate) fn text(value: &Value) -> String {
     if let Some(name) = value.get("Ref").and_then(Value::as_str) {
         return format!("<{name}>");
     }
-    match &value["Fn::GetAtt"] {
-        Value::Array(parts) => {
-            let parts: Vec<&str> = parts.iter().filter_map(Value::as_str).collect();
-            return format!("<{}>", parts.join("."));
-        }
-        Value::String(path) => return format!("<{path}>"),
-        _ => {}
+    // In YAML it may be one text, translated it is a list.
+    if let Some(parts) = value["Fn::GetAtt"].as_array() {
+        let parts: Vec<&str> = parts.iter().filter_map(Value::as_str).collect();
+        return format!("<{}>", parts.join("."));
     }
     if let Some(text) = value["Fn::Sub"].as_str() {
         return text.replace("${", "<").replace('}', ">");
@@ -128,10 +125,13 @@ pub(crate) fn text(value: &Value) -> String {
 
 /// A value or a list of them, as texts.
 pub(crate) fn texts(value: &Value) -> Vec<String> {
-    match value {
-        Value::Null => Vec::new(),
-        Value::Array(list) => list.iter().map(text).collect(),
-        one => vec![text(one)],
+    if let Some(list) = value.as_array() {
+        return list.iter().map(text).collect();
+    }
+    if value.is_null() {
+        Vec::new()
+    } else {
+        vec![text(value)]
     }
 }
 

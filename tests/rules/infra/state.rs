@@ -23,6 +23,13 @@ const OF_ACCESS_LOGS: &str = "AccessLogs";
 const FORTNIGHT: u64 = 14 * 24 * 3_600;
 
 pub(super) fn rules() -> Vec<Rule> {
+    let mut rules = rules_of_stores();
+    rules.extend(rules_of_waiting());
+    rules
+}
+
+/// Those about everything that holds state, and queues.
+fn rules_of_waiting() -> Vec<Rule> {
     vec![
         Rule {
             says: "nothing stateful is deleted or replaced by accident",
@@ -100,6 +107,12 @@ pub(super) fn rules() -> Vec<Rule> {
                 ("IntakeLog/Properties/KmsKeyId", Value::Null),
             ],
         },
+    ]
+}
+
+/// Those about tables and buckets.
+fn rules_of_stores() -> Vec<Rule> {
+    vec![
         Rule {
             says: "tables are protected and can be restored, except the one whose loss is the point",
             finds: tables,
@@ -189,9 +202,9 @@ fn tables(template: &Template) -> Vec<Finding> {
             findings.push(format!("{table}: no deletion protection"));
         }
         let recovery = &properties["PointInTimeRecoverySpecification"];
-        let recovers = recovery["PointInTimeRecoveryEnabled"] == true;
-        if recovers == (table == WITHOUT_COPIES) {
-            findings.push(format!("{table}: point-in-time recovery is {recovers}"));
+        let is_on = recovery["PointInTimeRecoveryEnabled"] == true;
+        if is_on == (table == WITHOUT_COPIES) {
+            findings.push(format!("{table}: point-in-time recovery is {is_on}"));
         }
     }
     findings
