@@ -12,6 +12,7 @@ mod bad_input;
 mod batch;
 mod evidence;
 mod home;
+mod infra;
 mod kill;
 mod law;
 mod local;

@@ -13,6 +13,8 @@ mod documents;
 #[cfg(test)]
 mod frozen;
 #[cfg(test)]
+mod infra;
+#[cfg(test)]
 mod logging;
 #[cfg(test)]
 mod ports;

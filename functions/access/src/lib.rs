@@ -12,7 +12,7 @@ use quittance_engine::worker::{Hand, LONGEST_RUN, Worker};
 use quittance_stores::AwsStores;
 
 /// What this function needs to be told.
-pub const NEEDS: [Need; 8] = [
+pub const NEEDS: [Need; 10] = [
     Need::Ledger,
     Need::Vault,
     Need::Evidence,
@@ -21,6 +21,9 @@ pub const NEEDS: [Need; 8] = [
     Need::DataMap,
     Need::QueuesOf(Right::Access),
     Need::Statements,
+    // Whoever waited for the copy goes on when it is made.
+    Need::RequestsOf(Right::Deletion),
+    Need::RequestsOf(Right::OptOut),
 ];
 
 /// Wires the use-cases of this right.

@@ -6,6 +6,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 use quittance_core::receipt::Day;
 
 use crate::batch::Format;
+use crate::infra::InfraArgs;
 use crate::rewrite::RewriteArgs;
 
 /// Data-subject requests, with receipts that verify themselves.
@@ -39,6 +40,8 @@ pub(crate) enum Command {
     Witness(WitnessArgs),
     /// Check a data map
     DataMap(DataMapArgs),
+    /// Write what a deployment on AWS needs beside its template
+    Infra(InfraArgs),
     /// Take the rows of some people out of a local file
     Rewrite(RewriteArgs),
     /// Print the policy by which a deployment's receipts are verified

@@ -10,6 +10,7 @@ mod demo;
 mod evidence;
 mod heap;
 mod hold;
+mod infra;
 mod law;
 mod offline;
 mod printing;
@@ -49,6 +50,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Witness(args) => witness::witness(args),
         Command::Evidence(args) => evidence::evidence(args),
         Command::DataMap(args) => offline::data_map(&args),
+        Command::Infra(args) => infra::infra(&args),
         Command::Regime(args) => law::regime(&args),
         Command::Rewrite(args) => rewrite::rewrite(&args),
         Command::Demo(args) => wait_for(demo::run(args)),

@@ -1,13 +1,20 @@
-//! Wakes what waits, looks after sweeps, forgets drafts, shreds what nobody needs any more. Runs on a schedule.
+//! Wakes what waits, looks after sweeps, forgets drafts, shreds what nobody needs any more. Runs on a schedule,
+//! and drains the queues of dead letters: what a letter was about is blocked, visibly.
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use jiff::Timestamp;
 use quittance_aws::adapters::{Adapters, Need, StartError};
+use quittance_aws::lambda::Other;
 use quittance_core::data_map::DataMap;
 use quittance_core::fault::Fault;
+use quittance_core::message::Message;
 use quittance_core::plan;
 use quittance_core::request::Right;
+use quittance_engine::batch::Consumer;
 use quittance_engine::tick::Ticker;
+use serde_json::Value;
 
 /// What this function needs to be told.
 pub const NEEDS: [Need; 7] = [
@@ -55,4 +62,28 @@ pub async fn handle(ticker: &Ticker) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// The clock as Lambda wakes it.
+#[derive(Clone, Debug)]
+pub struct Clockwork(pub Ticker);
+
+#[async_trait]
+impl Other for Clockwork {
+    /// Whatever the event says: a schedule's only news is that it is time.
+    async fn handle(&self, _event: &Value) -> Result<(), Fault> {
+        handle(&self.0).await
+    }
+}
+
+#[async_trait]
+impl Consumer for Clockwork {
+    /// Buries a dead letter. One that nobody can read stays in its queue, where a person finds it.
+    async fn handle(&self, letter: &Message, _until: Timestamp) -> Result<(), Fault> {
+        self.0.bury(letter).await
+    }
+
+    async fn stumbled(&self, _letter: &Message) -> Result<(), Fault> {
+        Err(Fault::retry("a letter could not be buried"))
+    }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use quittance_aws::adapters::{Adapters, Need, StartError};
+use quittance_aws::lambda::Other;
 use quittance_aws::settings::Setting;
 use quittance_core::fault::Fault;
 use quittance_core::id::LeafId;
@@ -17,6 +18,7 @@ use quittance_engine::ports::{Clock, Witnesses};
 use quittance_engine::sequencer::account::Accounted;
 use quittance_engine::sequencer::{Config, Sequencer};
 use quittance_engine::statement::Handler;
+use serde_json::Value;
 
 /// What this function needs to be told.
 pub const NEEDS: [Need; 9] = [
@@ -122,5 +124,20 @@ impl Consumer for Receipts {
 
     async fn stumbled(&self, _message: &Message) -> Result<(), Fault> {
         Err(Fault::retry("the sequencer panicked"))
+    }
+}
+
+#[async_trait]
+impl Other for Receipts {
+    /// Gives birth to the log when somebody asks for it by its name, `{"create_log": "<origin>"}`: once in
+    /// its life, by hand, and never because a table is empty or a name was mistyped.
+    async fn handle(&self, event: &Value) -> Result<(), Fault> {
+        let named = event.get("create_log").and_then(Value::as_str);
+        if named != Some(self.sequencer.config.origin.as_str()) {
+            return Err(Fault::reject("create_log must name the log of LOG_ORIGIN"));
+        }
+        self.sequencer.create().await?;
+        tracing::info!(event = "log_created", "the log is born");
+        Ok(())
     }
 }

@@ -6,5 +6,5 @@ use quittance_aws::lambda;
 async fn main() -> Result<(), lambda_runtime::Error> {
     let adapters = lambda::start(&quittance_receipts::NEEDS).await?;
     let receipts = quittance_receipts::wire(&adapters, lambda::handler()).await?;
-    lambda::serve_queue(&receipts).await
+    lambda::serve(&receipts, &receipts).await
 }

@@ -18,7 +18,7 @@ use crate::ledger::DynamoLedger;
 use crate::mail::{FolderMailer, SesMailer};
 use crate::objects::Bucket;
 use crate::queues::{QueueName, Receiver, SqsQueues};
-use crate::secrets::{self, SecretsError};
+use crate::secrets::{Derived, SecretsError};
 use crate::settings::{KeySource, MailRoute, Place, Setting, Settings, SettingsError};
 use crate::signer::{FileSigner, KmsSigner, SignerError};
 use crate::tiles::S3Tiles;
@@ -53,6 +53,8 @@ pub enum Need {
     PublicUrl,
     /// Sending to the two queues of a right.
     QueuesOf(Right),
+    /// Sending to the queue of a right's requests only.
+    RequestsOf(Right),
     /// Sending to the queue of statements.
     Statements,
 }
@@ -77,6 +79,7 @@ impl Need {
                 Setting::Queue(QueueName::Requests(right)),
                 Setting::Queue(QueueName::Tasks(right)),
             ],
+            Self::RequestsOf(right) => vec![Setting::Queue(QueueName::Requests(right))],
             Self::Statements => vec![Setting::Queue(QueueName::Statements)],
         }
     }
@@ -113,6 +116,7 @@ pub struct Adapters {
     settings: Settings,
     clients: Clients,
     clock: Arc<dyn Clock>,
+    derived: Derived,
 }
 
 impl Adapters {
@@ -122,17 +126,33 @@ impl Adapters {
             settings,
             clients,
             clock,
+            derived: Derived::default(),
         }
     }
 
-    /// Reads settings for `needs` from the environment and builds the clients.
+    /// Reads settings for `needs` from the environment, builds the clients, and derives the HMAC keys
+    /// that are in KMS.
     ///
     /// # Errors
-    /// All problems with the settings at once.
+    /// All problems with the settings at once; then what KMS answers.
     pub async fn from_env(needs: &[Need], clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let needed: Vec<Setting> = needs.iter().flat_map(|need| need.settings()).collect();
         let settings = Settings::from_env(&needed)?;
-        Ok(Self::new(settings, Clients::from_env().await, clock))
+        Self::new(settings, Clients::from_env().await, clock)
+            .derive()
+            .await
+    }
+
+    /// Derives the HMAC keys that the settings say are in KMS.
+    ///
+    /// # Errors
+    /// What KMS answers.
+    pub async fn derive(mut self) -> Result<Self, StartError> {
+        let tags = self.settings.key(Setting::TagKeys).ok();
+        let intake = self.settings.key(Setting::IntakeKey).ok();
+        let derived = Box::pin(Derived::from_kms(&self.clients.kms, tags, intake));
+        self.derived = derived.await?;
+        Ok(self)
     }
 
     /// Returns the settings.
@@ -287,7 +307,7 @@ impl Adapters {
     /// When a setting was not asked for, or the key cannot be had.
     pub fn intake_key(&self) -> Result<HmacKey, StartError> {
         let source = self.settings.key(Setting::IntakeKey)?;
-        Ok(secrets::intake_key(&source, self.clock.as_ref())?)
+        Ok(self.derived.intake_key(&source, self.clock.as_ref())?)
     }
 
     /// Loads the deployment's HMAC keys.
@@ -296,7 +316,7 @@ impl Adapters {
     /// When a setting was not asked for, or the keys cannot be had.
     pub fn tag_keys(&self) -> Result<TagKeys, StartError> {
         let source = self.settings.key(Setting::TagKeys)?;
-        Ok(secrets::tag_keys(&source, self.clock.as_ref())?)
+        Ok(self.derived.tag_keys(&source, self.clock.as_ref())?)
     }
 
     /// Reads the data map's text.

@@ -1,21 +1,28 @@
-//! The frame around a function on Lambda: settings, data map, batches, time budget.
+//! The frame around a function on Lambda: settings, data map, batches, time budget, metrics.
 //!
 //! What a message means is the function's; a poison message fails alone, by partial batch response.
+//! Nothing is kept for later between two invocations: every write is done before the answer, log lines
+//! and metrics are not buffered. So there is nothing to do when Lambda ends a process, and none of its
+//! extensions is registered to be told of it.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use quittance_core::data_map::DataMap;
 use quittance_core::fault::Fault;
 use quittance_engine::batch::{Consumer, Delivery, deliver};
+use quittance_engine::ports::Clock as _;
 use quittance_engine::statement::Handler;
+use serde::Deserialize as _;
+use serde_json::Value;
 
 use crate::adapters::{Adapters, Need};
 use crate::clock::SystemClock;
+use crate::metrics::{self, Metric};
 use crate::telemetry::{self, Format};
 
 /// Reads the settings, starts the log, builds the clients: once per process.
@@ -49,51 +56,99 @@ pub fn handler() -> Handler {
     }
 }
 
-/// Serves a queue until the process ends.
+/// What wakes a function by anything but its queues: a schedule, or somebody by hand.
+#[async_trait]
+pub trait Other: Send + Sync {
+    /// Handles such an event.
+    ///
+    /// # Errors
+    /// The invocation fails, and whoever sent the event decides what comes of it.
+    async fn handle(&self, event: &Value) -> Result<(), Fault>;
+}
+
+/// A function that only queues wake.
+#[derive(Clone, Copy, Debug)]
+pub struct Nothing;
+
+#[async_trait]
+impl Other for Nothing {
+    async fn handle(&self, _event: &Value) -> Result<(), Fault> {
+        Err(Fault::reject("only queues wake this function"))
+    }
+}
+
+/// Serves queues until the process ends.
 ///
 /// # Errors
 /// What the runtime reports.
 pub async fn serve_queue(consumer: &dyn Consumer) -> Result<(), Error> {
-    lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| async move {
-        let until = before(event.context.deadline());
-        let batch: Vec<Delivery> = event
-            .payload
-            .records
-            .into_iter()
-            .map(|record| Delivery {
-                id: record.message_id.unwrap_or_default(),
-                body: record.body.unwrap_or_default(),
-            })
-            .collect();
-        let failed = deliver(&batch, consumer, until).await;
-        let mut response = SqsBatchResponse::default();
-        response.batch_item_failures = failed
-            .into_iter()
-            .map(|id| {
-                let mut failure = BatchItemFailure::default();
-                failure.item_identifier = id;
-                failure
-            })
-            .collect();
-        Ok::<_, Error>(response)
+    serve(consumer, &Nothing).await
+}
+
+/// Serves queues, and whatever else wakes the function, until the process ends.
+///
+/// # Errors
+/// What the runtime reports.
+pub async fn serve(consumer: &dyn Consumer, other: &dyn Other) -> Result<(), Error> {
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
+        let LambdaEvent { payload, context } = event;
+        let Some(batch) = batch(&payload)? else {
+            other.handle(&payload).await?;
+            return Ok(Value::Null);
+        };
+        let began = SystemClock.now();
+        let failed = deliver(&batch, consumer, before(context.deadline())).await;
+        let ended = SystemClock.now();
+        metrics::emit(
+            &context.env_config.function_name,
+            ended,
+            &[
+                (Metric::Messages, count(batch.len())),
+                (Metric::FailedMessages, count(failed.len())),
+                (
+                    Metric::DurationMs,
+                    milliseconds(ended.duration_since(began)),
+                ),
+            ],
+        );
+        Ok::<_, Error>(serde_json::to_value(answer(failed))?)
     }))
     .await
 }
 
-/// Serves a schedule until the process ends.
-///
-/// # Errors
-/// What the runtime reports.
-pub async fn serve_schedule<F, T>(handle: F) -> Result<(), Error>
-where
-    F: Fn() -> T + Send + Sync,
-    T: Future<Output = Result<(), Fault>> + Send,
-{
-    let handle = &handle;
-    lambda_runtime::run(service_fn(|_: LambdaEvent<serde_json::Value>| async move {
-        handle().await.map_err(Error::from)
-    }))
-    .await
+/// Reads a batch of messages; none for an event of another kind.
+fn batch(payload: &Value) -> Result<Option<Vec<Delivery>>, Error> {
+    if payload.get("Records").is_none() {
+        return Ok(None);
+    }
+    let event = SqsEvent::deserialize(payload)?;
+    let deliveries = event.records.into_iter().map(|record| Delivery {
+        id: record.message_id.unwrap_or_default(),
+        body: record.body.unwrap_or_default(),
+    });
+    Ok(Some(deliveries.collect()))
+}
+
+/// Names the messages that must be delivered again, and no others.
+fn answer(failed: Vec<String>) -> SqsBatchResponse {
+    let mut response = SqsBatchResponse::default();
+    response.batch_item_failures = failed
+        .into_iter()
+        .map(|id| {
+            let mut failure = BatchItemFailure::default();
+            failure.item_identifier = id;
+            failure
+        })
+        .collect();
+    response
+}
+
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+fn milliseconds(time: SignedDuration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or_default()
 }
 
 /// Work stops this long before Lambda would stop it.
@@ -108,3 +163,34 @@ fn before(deadline: std::time::SystemTime) -> Timestamp {
 }
 
 const MARGIN: SignedDuration = SignedDuration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_batch_is_told_from_other_events() {
+        let event = json!({"Records": [{"messageId": "a", "body": "{}"}]});
+        let batch = batch(&event).unwrap().unwrap();
+        assert_eq!((batch[0].id.as_str(), batch[0].body.as_str()), ("a", "{}"));
+        let schedule = json!({"source": "aws.events"});
+        assert_eq!(super::batch(&schedule).unwrap(), None);
+    }
+
+    #[test]
+    fn only_what_failed_is_named() {
+        let answer = serde_json::to_value(answer(vec!["b".to_owned()])).unwrap();
+        assert_eq!(
+            answer,
+            json!({"batchItemFailures": [{"itemIdentifier": "b"}]})
+        );
+    }
+
+    #[test]
+    fn work_stops_before_lambda_would_stop_it() {
+        let deadline = std::time::UNIX_EPOCH + Duration::from_secs(100);
+        assert_eq!(before(deadline), Timestamp::from_second(90).unwrap());
+    }
+}

@@ -13,6 +13,7 @@ pub mod head_lock;
 pub mod lambda;
 pub mod ledger;
 pub mod mail;
+pub mod metrics;
 pub mod provision;
 pub mod queues;
 pub mod secrets;

@@ -29,7 +29,7 @@ pub enum Format {
 }
 
 /// The fields that may be logged.
-pub const ALLOWED: [&str; 27] = [
+pub const ALLOWED: [&str; 29] = [
     "attempt",
     "batch.size",
     "block.reason",
@@ -39,6 +39,7 @@ pub const ALLOWED: [&str; 27] = [
     "event",
     "fault",
     "function",
+    "invocation.id",
     "leaf.id",
     "log.size",
     "message",
@@ -56,15 +57,20 @@ pub const ALLOWED: [&str; 27] = [
     "stage",
     "store.id",
     "task.stage",
+    "trace.id",
     "version",
 ];
+
+/// Fields of `lambda_runtime`'s span around an invocation, and what we call them.
+const RUNTIME: [(&str, &str); 2] = [("requestId", "invocation.id"), ("xrayTraceId", "trace.id")];
 
 /// Starts logging, once per process; later calls change nothing.
 pub fn start(format: Format, level: Level, clock: Arc<dyn Clock>) {
     let filter = Targets::new().with_default(Level::WARN);
     let filter = OURS
         .iter()
-        .fold(filter, |filter, target| filter.with_target(*target, level));
+        .fold(filter, |filter, target| filter.with_target(*target, level))
+        .with_target(INVOCATIONS, Level::INFO);
     let lines = Lines {
         format,
         clock,
@@ -143,8 +149,12 @@ struct Fields(BTreeMap<&'static str, Value>);
 
 impl Fields {
     fn put(&mut self, field: &Field, value: impl Into<Value>) {
-        if ALLOWED.contains(&field.name()) {
-            self.0.insert(field.name(), value.into());
+        let name = RUNTIME
+            .iter()
+            .find(|(theirs, _)| *theirs == field.name())
+            .map_or(field.name(), |(_, ours)| *ours);
+        if ALLOWED.contains(&name) {
+            self.0.insert(name, value.into());
         }
     }
 }
@@ -212,6 +222,8 @@ fn emit(format: Format, line: &str) {
 
 /// Whose lines are written at the level asked for; all others only from warnings on.
 const OURS: [&str; 2] = ["dsr", "quittance"];
+/// Whose span says which invocation and which trace a line belongs to.
+const INVOCATIONS: &str = "lambda_runtime::layers::trace";
 
 #[cfg(test)]
 mod tests {
@@ -247,6 +259,18 @@ mod tests {
         assert_eq!(line["attempt"], 2);
         assert_eq!(line["message"], "looked");
         assert_eq!(line["level"], "INFO");
+    }
+
+    #[test]
+    fn a_line_says_in_which_invocation_it_was_written() {
+        let lines = lines_of(Format::Json, || {
+            let span = tracing::info_span!("r", requestId = "8f-1", xrayTraceId = "1-5-7");
+            let _entered = span.enter();
+            tracing::info!("looked");
+        });
+        let line: Value = serde_json::from_str(&lines[0]).unwrap();
+        assert_eq!(line["invocation.id"], "8f-1");
+        assert_eq!(line["trace.id"], "1-5-7");
     }
 
     #[test]
