@@ -9,7 +9,9 @@
 )]
 
 mod bad_input;
+mod browser;
 mod evidence;
+mod fuzzed;
 mod home;
 mod kill;
 mod law;
