@@ -205,6 +205,7 @@ def access(walk):
 
 def export(walk, reference, code):
     """The copy, once it is there: with a fresh code, in a browser that has forgotten everything."""
+    walk.page.goto(f"{walk.pages}requests/{reference}")
     walk.until_heading("Your data is ready")
     walk.see("access-ready")
     walk.press("Forget my requests on this device")
@@ -280,7 +281,7 @@ def regulators(walk):
             path.write_bytes(answer.read())
 
 
-def signal(browser, pages):
+def signal(browser, pages, out):
     """A browser with Global Privacy Control is told that it was heard."""
     context = browser.new_context(
         java_script_enabled=False, extra_http_headers={"Sec-GPC": "1"}
@@ -288,6 +289,7 @@ def signal(browser, pages):
     page = context.new_page()
     page.goto(pages + "opt-out")
     expect(page.get_by_role("status")).to_contain_text("Global Privacy Control")
+    page.screenshot(path=out / "opt-out-signal.png", full_page=True)
     context.close()
 
 
@@ -304,7 +306,7 @@ def main():
         opted_out = opt_out(walk)
         withdrawal(walk)
         regulators(walk)
-        signal(browser, pages)
+        signal(browser, pages, out)
         print(json.dumps({"stage": "attest", "reference": reference}), flush=True)
         export(walk, reference, code)
         print(json.dumps({"receipts": [opted_out, reference], "judged": walk.judged}), flush=True)
