@@ -19,6 +19,17 @@ pub(crate) fn dsr() -> Command {
     Command::new(env!("CARGO_BIN_EXE_dsr"))
 }
 
+/// A tool of somebody else's that `tests/run` installs, by the variable that names it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where a tool lies is no setting of the product"
+)]
+pub(crate) fn tool(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| {
+        panic!("{variable} is not set: tests/run installs what it names, run the tests with it")
+    })
+}
+
 /// A running `dsr local`, killed when dropped.
 pub(crate) struct Local {
     child: Child,
@@ -53,7 +64,7 @@ impl Local {
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut said = BTreeMap::new();
-        while said.len() < 4 {
+        while said.len() < 5 {
             let line = lines.next().unwrap_or_else(|| {
                 panic!(
                     "dsr local ended: {}",

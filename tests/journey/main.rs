@@ -10,7 +10,9 @@
 
 mod bad_input;
 mod batch;
+mod browser;
 mod evidence;
+mod fuzzed;
 mod home;
 mod infra;
 mod kill;

@@ -5,12 +5,14 @@
 
 mod dispatch;
 mod home;
+mod published;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use axum::Router;
 use quittance_aws::adapters::Adapters;
 use quittance_aws::clients::Clients;
 use quittance_aws::clock::SystemClock;
@@ -19,19 +21,22 @@ use quittance_aws::settings::{Setting, Settings};
 use quittance_aws::telemetry::{self, Format};
 use quittance_core::data_map::DataMap;
 use quittance_core::fault::Fault;
-use quittance_engine::ports::{HeadLock as _, Signer};
+use quittance_engine::ports::{HeadLock as _, Signer, Witnesses as _};
 use quittance_engine::statement::Handler;
 use quittance_local::{LocalAws, Options, StartError};
 use quittance_receipts::Receipts;
+use quittance_web::House;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 pub(crate) use self::home::Home;
 use self::home::Running;
+use self::published::Published;
 use crate::args::LocalArgs;
 use crate::printing::{Failure, data, talk};
 use crate::shop::{self, Days};
+use crate::support::policy_of;
 use crate::witness::LocalWitnesses;
 
 /// The log's name.
@@ -91,11 +96,10 @@ impl Company {
         };
         let mut work = JoinSet::new();
         dispatch::start(&mut work, &adapters, &map, receipts, &handler())?;
-        let intake = quittance_intake::wire(&adapters, Arc::clone(&map), handler())?;
-        let download = quittance_download::wire(&adapters)?;
-        let routes = quittance_intake::routes(intake).merge(quittance_download::routes(download));
+        let policy = policy_of(&*signer, witnesses.vkeys())?.0;
+        let door = door(&adapters, &map, policy)?;
         work.spawn(async move {
-            if let Err(error) = axum::serve(listener, quittance_web::harden(routes)).await {
+            if let Err(error) = axum::serve(listener, door).await {
                 tracing::error!(fault = %error, "the API ended");
             }
         });
@@ -135,6 +139,7 @@ pub(crate) async fn serve(args: LocalArgs) -> Result<ExitCode, Failure> {
     telemetry::start(Format::Human, tracing::Level::INFO, Arc::new(SystemClock));
     let mut terminated = signal(SignalKind::terminate())?;
     let company = Company::start(home, args.port, Days::LOCAL).await?;
+    data(&format!("web pages     http://{}/", company.api));
     data(&format!("request API   http://{}/v1/requests", company.api));
     data(&format!(
         "AWS endpoint  {}   (S3, DynamoDB, SQS, KMS; any access key, secret \"test\")",
@@ -174,6 +179,23 @@ pub(crate) fn handler() -> Handler {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         artifact: None,
     }
+}
+
+/// Everything that answers over HTTP: pages and API, downloads, and what is public.
+fn door(adapters: &Adapters, map: &Arc<DataMap>, policy: String) -> Result<Router, Failure> {
+    let intake = quittance_intake::wire(adapters, Arc::clone(map), handler())?;
+    let download = quittance_download::wire(adapters)?;
+    let house = House::of(&map.controller).with_evidence();
+    let published = Published {
+        evidence: Arc::new(adapters.evidence()?),
+        tiles: Arc::new(adapters.tiles()?),
+        policy,
+        house: house.clone(),
+    };
+    let routes = quittance_intake::routes(intake, house.clone())
+        .merge(quittance_download::routes(download, house.clone()))
+        .merge(published.routes());
+    Ok(quittance_web::harden(routes, house))
 }
 
 /// Makes what is missing at the embedded endpoint, and returns what everything is called.

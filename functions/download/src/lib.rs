@@ -1,22 +1,26 @@
 //! The download: hands one export to its person, against a fresh code.
 //!
-//! It is apart from intake because it may open the vault, and intake may not.
+//! It is apart from intake because it may open the vault, and intake may not. The code is asked for at
+//! intake's door.
+
+mod page;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use http::{StatusCode, header};
 use quittance_aws::adapters::{Adapters, Need, StartError};
+use quittance_core::data_map::DataMap;
 use quittance_engine::download::Download;
 use quittance_engine::intake::IntakeError;
-use quittance_web::{Json, Path, Problem, harden};
+use quittance_web::{House, Json, Path, Problem, Seal, harden};
 use serde::Deserialize;
 
-/// What this function needs to be told.
-pub const NEEDS: [Need; 3] = [Need::Ledger, Need::Vault, Need::IntakeKey];
+/// What this function needs to be told. The data map says whose page it is.
+pub const NEEDS: [Need; 4] = [Need::Ledger, Need::Vault, Need::IntakeKey, Need::DataMap];
 
 /// Wires the use-case.
 ///
@@ -31,16 +35,30 @@ pub fn wire(adapters: &Adapters) -> Result<Download, StartError> {
     })
 }
 
-/// Builds the API: one path.
-pub fn router(download: Download) -> Router {
-    harden(routes(download))
+/// Builds the page and the API: a path each.
+pub fn router(download: Download, map: &DataMap) -> Router {
+    let house = House::of(&map.controller);
+    harden(routes(download, house.clone()), house)
 }
 
 /// Builds the bare routes, for a process that serves several functions.
-pub fn routes(download: Download) -> Router {
+pub fn routes(download: Download, house: House) -> Router {
+    let download = Arc::new(download);
+    let door = page::Door {
+        download: Arc::clone(&download),
+        house,
+        seal: Seal::new(download.key.clone()),
+    };
+    let pages = Router::new()
+        .route(
+            "/requests/{reference}/export",
+            get(page::ask).post(page::typed),
+        )
+        .with_state(Arc::new(door));
     Router::new()
         .route("/v1/requests/{reference}/export", post(export))
-        .with_state(Arc::new(download))
+        .with_state(download)
+        .merge(pages)
 }
 
 #[derive(Deserialize)]
@@ -55,18 +73,20 @@ async fn export(
     Json(Code { code }): Json<Code>,
 ) -> Response {
     match download.export(&reference, &code).await {
-        Ok(zip) => {
-            let headers = [
-                (header::CONTENT_TYPE, "application/zip"),
-                (
-                    header::CONTENT_DISPOSITION,
-                    "attachment; filename=\"your-data.zip\"",
-                ),
-            ];
-            (headers, zip).into_response()
-        }
+        Ok(zip) => file(zip),
         Err(error) => problem(&error).into_response(),
     }
+}
+
+fn file(zip: Vec<u8>) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "application/zip"),
+        (
+            header::CONTENT_DISPOSITION,
+            "attachment; filename=\"your-data.zip\"",
+        ),
+    ];
+    (headers, zip).into_response()
 }
 
 fn problem(error: &IntakeError) -> Problem {

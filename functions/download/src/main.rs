@@ -6,5 +6,6 @@ use quittance_aws::lambda;
 async fn main() -> Result<(), lambda_http::Error> {
     let adapters = lambda::start(&quittance_download::NEEDS).await?;
     let download = quittance_download::wire(&adapters)?;
-    lambda_http::run(quittance_download::router(download)).await
+    let map = lambda::data_map(&adapters).await?;
+    lambda_http::run(quittance_download::router(download, &map)).await
 }

@@ -1,23 +1,26 @@
-//! The public door: a JSON API to submit, confirm, read the status, ask for a code, revoke.
+//! The public door: pages for people without JavaScript, and a JSON API for programs, over the same
+//! use-cases: submit, confirm, read the status, ask for a code, revoke.
 //!
 //! It can write requests and put papers into the vault; it cannot read the vault, and reaches no
-//! store. Downloads are another function's. Pages for people stand in front of this API.
+//! store. Downloads are another function's.
+
+mod api;
+mod pages;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use http::StatusCode;
 use quittance_aws::adapters::{Adapters, Need, StartError};
 use quittance_core::data_map::DataMap;
-use quittance_core::fault::Fault;
 use quittance_core::request::Right;
-use quittance_engine::intake::{Intake, IntakeError, Submission};
+use quittance_engine::intake::{Intake, IntakeError};
 use quittance_engine::statement::Handler;
-use quittance_web::{Bearer, FieldProblem, Json, Path, Problem, harden};
-use serde::Deserialize;
+use quittance_web::{House, harden};
+
+pub use self::api::DESCRIPTION;
 
 /// What this function needs to be told.
 pub const NEEDS: [Need; 10] = [
@@ -57,113 +60,31 @@ pub fn wire(
     })
 }
 
-/// Builds the API.
+/// Builds pages and API.
 pub fn router(intake: Intake) -> Router {
-    harden(routes(intake))
+    let house = House::of(&intake.map.controller);
+    harden(routes(intake, house.clone()), house)
 }
 
 /// Builds the bare routes, for a process that serves several functions.
-pub fn routes(intake: Intake) -> Router {
-    Router::new()
-        .route("/v1/requests", post(submit))
-        .route("/v1/requests/{reference}", get(status))
-        .route("/v1/requests/{reference}/codes", post(send_code))
-        .route("/v1/requests/{reference}/confirmation", post(confirm))
-        .route("/v1/requests/{reference}/revocation", post(revoke))
-        .with_state(Arc::new(intake))
+pub fn routes(intake: Intake, house: House) -> Router {
+    let intake = Arc::new(intake);
+    api::routes(Arc::clone(&intake)).merge(pages::routes(intake, house))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Code {
-    code: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Address {
-    email: String,
-}
-
-type Door = State<Arc<Intake>>;
-
-async fn submit(State(intake): Door, Json(form): Json<Submission>) -> Response {
-    match intake.submit(&form).await {
-        Ok(submitted) => (StatusCode::ACCEPTED, axum::Json(submitted)).into_response(),
-        Err(error) => problem(error).into_response(),
-    }
-}
-
-async fn confirm(
-    State(intake): Door,
-    Path(reference): Path,
-    Json(Code { code }): Json<Code>,
-) -> Response {
-    answer(intake.confirm(&reference, &code).await)
-}
-
-async fn send_code(
-    State(intake): Door,
-    Path(reference): Path,
-    Json(Address { email }): Json<Address>,
-) -> Response {
-    match intake.send_code(&reference, &email).await {
-        Ok(()) => StatusCode::ACCEPTED.into_response(),
-        Err(error) => problem(error).into_response(),
-    }
-}
-
-async fn status(State(intake): Door, Path(reference): Path, Bearer(secret): Bearer) -> Response {
-    answer(intake.status(&reference, &secret).await)
-}
-
-async fn revoke(State(intake): Door, Path(reference): Path, Bearer(secret): Bearer) -> Response {
-    answer(intake.revoke(&reference, &secret).await)
-}
-
-fn answer<T: serde::Serialize>(result: Result<T, IntakeError>) -> Response {
-    match result {
-        Ok(body) => axum::Json(body).into_response(),
-        Err(error) => problem(error).into_response(),
-    }
-}
-
-fn problem(error: IntakeError) -> Problem {
-    let title = error.to_string();
-    match error {
-        IntakeError::Invalid(fields) => {
-            let errors = fields
-                .into_iter()
-                .map(|error| FieldProblem {
-                    field: error.field,
-                    message: error.message,
-                })
-                .collect();
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-form", title)
-                .with_errors(errors)
-        }
-        IntakeError::TokenReused => Problem::new(StatusCode::CONFLICT, "token-reused", title)
-            .with_detail("Use a fresh client_token for a new request."),
-        IntakeError::NotFound => Problem::new(StatusCode::NOT_FOUND, "no-such-request", title),
-        IntakeError::WrongCode(_) => Problem::new(StatusCode::FORBIDDEN, "wrong-code", title),
-        IntakeError::DeadCode => Problem::new(StatusCode::FORBIDDEN, "dead-code", title)
-            .with_detail("POST the address to /v1/requests/{reference}/codes for a new one."),
-        IntakeError::TooManyCodes => {
-            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-codes", title)
-        }
-        IntakeError::TooLate(_) => Problem::new(StatusCode::CONFLICT, "too-late", title),
-        IntakeError::Closed => Problem::new(StatusCode::CONFLICT, "closed", title),
-        IntakeError::Fault(fault) => ours(&fault),
-    }
-}
-
-/// A fault of ours: the person is told to try again, the log is told why.
-fn ours(fault: &Fault) -> Problem {
-    tracing::error!(fault = %fault, "intake could not answer");
-    match fault {
-        Fault::Retry { after_seconds, .. } => Problem::try_again(*after_seconds),
-        Fault::Conflict | Fault::Block(_) | Fault::Reject { .. } => Problem::try_again(30),
-    }
+/// Sends a code if reference and address fit, and takes the same time if they do not.
+async fn send_code_evenly(
+    intake: &Intake,
+    reference: &str,
+    address: &str,
+) -> Result<(), IntakeError> {
+    let (sent, ()) = tokio::join!(
+        intake.send_code(reference, address),
+        tokio::time::sleep(ANSWER_ABOUT_CODES)
+    );
+    sent
 }
 
 const DEFAULT_REGIME: &str = "eu_gdpr";
+/// Longer than committing a code and mailing it takes: how long an answer takes tells nothing.
+const ANSWER_ABOUT_CODES: Duration = Duration::from_secs(1);

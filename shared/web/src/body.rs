@@ -1,4 +1,4 @@
-//! What comes in: JSON bodies and bearer secrets, or the problem that says what to do.
+//! What comes in: JSON bodies, forms and bearer secrets, or the problem that says what to do.
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::request::Parts;
@@ -16,13 +16,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let is_json = request
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.split(';').next())
-            .is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"));
-        if !is_json {
+        if !is_of(&request, "application/json") {
             return Err(Problem::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "not-json",
@@ -35,6 +29,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
                 StatusCode::BAD_REQUEST,
                 "not-utf-8",
                 "The body is not UTF-8. Encode it as UTF-8 and send it again.",
+            ));
+        }
+        // A list of values without names would be read as an object too.
+        if bytes.trim_ascii_start().first() == Some(&b'[') {
+            return Err(Problem::new(
+                StatusCode::BAD_REQUEST,
+                "bad-json",
+                "The body is a list. Send an object.",
             ));
         }
         serde_json::from_slice(&bytes).map(Self).map_err(|error| {
@@ -54,6 +56,62 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             .with_detail(format!("See line {line}, column {column}."))
         })
     }
+}
+
+/// The fields of a form, as sent; of a name that stands twice, the first. `Debug` prints a mask.
+#[derive(Clone, Default)]
+pub struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    /// Reads what a browser sends.
+    pub(crate) fn parse(bytes: &[u8]) -> Self {
+        Self(form_urlencoded::parse(bytes).into_owned().collect())
+    }
+
+    /// The text of a field; empty when it was not sent.
+    pub fn text(&self, name: &str) -> &str {
+        let mut all = self.iter();
+        all.find_map(|(key, text)| (key == name).then_some(text))
+            .unwrap_or_default()
+    }
+
+    /// All fields, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let fields = self.0.iter();
+        fields.map(|(name, text)| (name.as_str(), text.as_str()))
+    }
+}
+
+impl std::fmt::Debug for Fields {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Fields(***)")
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Fields {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        if !is_of(&request, "application/x-www-form-urlencoded") {
+            return Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "not-a-form",
+                "This is not what our form sends.",
+            )
+            .with_detail("Open the form in a browser, or use the JSON API under /v1/."));
+        }
+        Ok(Self::parse(&read_bounded(request).await?))
+    }
+}
+
+/// Whether the body says that it is of this media type.
+fn is_of(request: &Request, expected: &str) -> bool {
+    request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|media| media.trim().eq_ignore_ascii_case(expected))
 }
 
 /// Reads a body into bounded memory. What is too long is read on and dropped for a while, because

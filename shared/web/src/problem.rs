@@ -11,12 +11,12 @@ pub struct Problem {
     #[serde(rename = "type")]
     kind: String,
     /// Says it in one sentence.
-    title: String,
+    pub(crate) title: String,
     /// The HTTP status again.
-    status: u16,
+    pub(crate) status: u16,
     /// Says what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<String>,
+    pub(crate) detail: Option<String>,
     /// The fields to correct.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldProblem>,
@@ -51,6 +51,18 @@ impl Problem {
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
         self
+    }
+
+    /// Says it in other words.
+    #[must_use]
+    pub fn with_title(mut self, title: impl Into<String>) -> Self {
+        self.title = title.into();
+        self
+    }
+
+    /// What it says.
+    pub fn title(&self) -> &str {
+        &self.title
     }
 
     /// Names the fields to correct.
@@ -88,6 +100,8 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        // For whoever turns it into a page.
+        response.extensions_mut().insert(self);
         response
     }
 }

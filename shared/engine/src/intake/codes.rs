@@ -26,12 +26,19 @@ impl Intake {
             else {
                 return Err(IntakeError::NotFound);
             };
+            let id = request.id;
             match self.new_code(request, version, Some(&own)).await {
                 Err(IntakeError::Fault(Fault::Conflict)) => {}
+                Err(IntakeError::Fault(fault)) => {
+                    // Told to the person, it would say that reference and address fit.
+                    tracing::error!(request.id = %id, fault = %fault, "a code was not sent");
+                    return Ok(());
+                }
                 done => return done,
             }
         }
-        Err(Fault::retry("intake: a request kept changing").into())
+        tracing::error!("a code was not sent: its request kept changing");
+        Ok(())
     }
 
     /// Commits a new challenge, then mails its code: a code that was mailed always works.

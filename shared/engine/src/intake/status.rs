@@ -75,8 +75,14 @@ pub(super) fn is_revocable(request: &Request) -> bool {
         }
 }
 
-/// The Data Rights Protocol 1.0 status.
+/// The Data Rights Protocol 1.0 status. What ends a request without effects is told as soon as it is
+/// decided, before it is sealed.
 fn drp_status(request: &Request) -> &'static str {
+    match request.ending {
+        Some(Ending::Denied(_)) => return "denied",
+        Some(Ending::Revoked) => return "revoked",
+        None => {}
+    }
     match (request.stage, request.stage.outcome()) {
         (Stage::Draft, _) => "open",
         (_, Some(Outcome::Completed | Outcome::Partial)) => "fulfilled",
