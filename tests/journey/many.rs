@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures::StreamExt as _;
 use futures::future::join_all;
+use futures::stream;
 
 use crate::local::{Asked, Local, customers, dsr, until};
 
@@ -58,7 +61,38 @@ async fn two_hundred_requests_at_once_close_and_verify_and_leave_no_trace() {
     );
     verify_receipts(&local, &asked).await;
     search(&local).await;
+    print_ceiling(&local).await;
 }
+
+/// What the embedded backend can do by itself, and how much of that the requests took.
+async fn print_ceiling(local: &Local) {
+    // Each item says how often it was written.
+    let ledger = local.items("quittance-ledger").await;
+    let written: u64 = ledger.iter().filter_map(|item| version_of(item)).sum();
+    let clients = quittance_aws::clients::Clients::local(&local.endpoint).await;
+    let began = Instant::now();
+    let puts = (0..PUTS).map(|n| {
+        let key = AttributeValue::S(format!("ceiling-{n:05}"));
+        let put = clients.dynamodb.put_item().table_name("quittance-ledger");
+        put.item("pk", key.clone()).item("sk", key).send()
+    });
+    let mut done = stream::iter(puts).buffer_unordered(32);
+    while let Some(put) = done.next().await {
+        put.unwrap();
+    }
+    let rate = f64::from(PUTS) / began.elapsed().as_secs_f64();
+    println!(
+        "embedded backend: {rate:.0} puts a second, 32 at once; the ledger took {written} writes of items"
+    );
+}
+
+/// How often an item was written, from the text of its attribute.
+fn version_of(item: &std::collections::BTreeMap<String, String>) -> Option<u64> {
+    let digits = item.get("version")?.chars().filter(char::is_ascii_digit);
+    digits.collect::<String>().parse().ok()
+}
+
+const PUTS: u32 = 2_000;
 
 /// The team attests once the request has come to its task.
 async fn attest_when_asked(local: &Local, asked: &Asked) {

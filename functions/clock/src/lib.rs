@@ -1,4 +1,4 @@
-//! Wakes what waits, looks after sweeps, forgets drafts, shreds what nobody needs any more. Runs on a schedule,
+//! Wakes what waits, reminds staff of due dates, looks after sweeps, forgets drafts, shreds what nobody needs any more. Runs on a schedule,
 //! and drains the queues of dead letters: what a letter was about is blocked, visibly.
 
 use std::sync::Arc;
@@ -17,8 +17,9 @@ use quittance_engine::tick::Ticker;
 use serde_json::Value;
 
 /// What this function needs to be told.
-pub const NEEDS: [Need; 7] = [
+pub const NEEDS: [Need; 8] = [
     Need::Ledger,
+    Need::Mailer,
     Need::Shredder,
     Need::DataMap,
     Need::Statements,
@@ -36,6 +37,8 @@ pub fn wire(adapters: &Adapters, map: &DataMap) -> Result<Ticker, StartError> {
         ledger: Arc::new(adapters.ledger()?),
         queues: Arc::new(adapters.queues()),
         shredder: Arc::new(adapters.shredder()?),
+        mailer: adapters.mailer()?,
+        contact: map.controller.contact.clone(),
         clock: adapters.clock(),
         swept: plan::swept(map),
     })

@@ -8,7 +8,7 @@ mod timeline;
 
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use self::batch::{Batch, Ended, MAX_MEMBERS, Member, Members, Place};
@@ -222,6 +222,46 @@ impl GateReason {
     }
 }
 
+/// How near a due date is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Urgency {
+    /// Ten days, or less.
+    Soon,
+    /// Three days, or less.
+    Near,
+    /// It is past.
+    Overdue,
+}
+
+impl Urgency {
+    /// Says how near an instant is; none while it is far.
+    pub fn of(due: Timestamp, now: Timestamp) -> Option<Self> {
+        let left = due.duration_since(now);
+        if left <= SignedDuration::ZERO {
+            Some(Self::Overdue)
+        } else if left <= Self::NEAR {
+            Some(Self::Near)
+        } else if left <= Self::SOON {
+            Some(Self::Soon)
+        } else {
+            None
+        }
+    }
+
+    /// Returns the stable name.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Soon => "soon",
+            Self::Near => "near",
+            Self::Overdue => "overdue",
+        }
+    }
+
+    const SOON: SignedDuration = SignedDuration::from_hours(24 * 10);
+    const NEAR: SignedDuration = SignedDuration::from_hours(24 * 3);
+}
+
 /// Why we refuse (the Data Rights Protocol's codes, GDPR Art. 12(5), 17(3)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -394,6 +434,9 @@ pub struct Request {
     pub attempts: u8,
     /// Why it cannot go on, when nothing but a person can help: a request, not one of its tasks.
     pub block: Option<Block>,
+    /// How urgently staff were reminded of the due date so far.
+    #[serde(default)]
+    pub reminded: Option<Urgency>,
     /// That it is for many subjects at once, or one of these; none for a person's own request.
     #[serde(default)]
     pub batch: Option<Batch>,

@@ -1,8 +1,10 @@
 //! What is written to people: plain words, no secret but the code asked for, nothing personal.
 
+use jiff::Timestamp;
 use quittance_core::data_map::Controller;
 use quittance_core::digest::Digest;
-use quittance_core::request::{Outcome, Request, Right};
+use quittance_core::receipt::Day;
+use quittance_core::request::{Outcome, Request, Right, Urgency};
 
 use crate::papers::Papers;
 use crate::ports::Mail;
@@ -15,7 +17,7 @@ pub fn code(request: &Request, code: &str, to: &str) -> Mail {
         .as_ref()
         .map(|challenge| challenge.expires_at);
     let sent = expires_at
-        .map(jiff::Timestamp::as_nanosecond)
+        .map(Timestamp::as_nanosecond)
         .unwrap_or_default();
     Mail {
         to: to.to_owned(),
@@ -97,6 +99,36 @@ pub fn answer(
         text: format!("{text}\n\nReference: {reference}\n"),
         id: format!("{}.answer-{}-{state}", request.id, outcome.name()),
     })
+}
+
+/// Reminds whoever answers for requests of a due date.
+pub fn reminder(request: &Request, due: Timestamp, urgency: Urgency, contact: &str) -> Mail {
+    let reference = request.id.reference();
+    let (subject, words) = match urgency {
+        Urgency::Soon | Urgency::Near => ("is due", "has no answer yet, which the law wants by"),
+        Urgency::Overdue => ("is OVERDUE", "has no answer. The law wanted one by"),
+    };
+    let waits = match (&request.block, request.gate, &request.hold) {
+        (Some(block), _, _) => format!(
+            "It is blocked, {}: {}.",
+            block.reason,
+            block.reason.advice()
+        ),
+        (None, _, Some(_)) => "It is held.".to_owned(),
+        (None, Some(gate), None) => format!("Its gate is shut: {}.", gate.code()),
+        (None, None, None) => format!("It is {}; its tasks tell more.", request.stage.name()),
+    };
+    Mail {
+        to: contact.to_owned(),
+        subject: format!("Request {reference} {subject} {}", Day::of(due)),
+        text: format!(
+            "A request for {} {words} {due} (UTC).\n\n{waits}\n\n\
+             dsr request show {reference}\n",
+            request.right.name().replace('_', " "),
+        ),
+        // Another due date is reminded of anew.
+        id: format!("{}.due-{}-{}", request.id, urgency.code(), due.as_second()),
+    }
 }
 
 const fn deed(right: Right) -> &'static str {

@@ -11,14 +11,14 @@ use quittance_core::id::{LeafId, RequestId, StoreId};
 use quittance_core::message::Message;
 use quittance_core::plan;
 use quittance_core::receipt::Day;
-use quittance_core::request::{Happening, Request, Right, Stage};
+use quittance_core::request::{Happening, Request, Right, Stage, Urgency};
 use quittance_core::task::{Amendment, Task};
 
 use crate::change::Change;
 use crate::intake::DRAFT_LIFE;
 use crate::ledger::{Item, Key, Listing, Stored, Version, Write};
-use crate::ports::{Clock, Ledger, Queues, Shredder};
-use crate::{reading, stuck};
+use crate::ports::{Clock, Ledger, Mailer, Queues, Shredder};
+use crate::{mails, reading, stuck};
 
 /// The use-cases of the clock.
 #[derive(Clone, Debug)]
@@ -29,6 +29,10 @@ pub struct Ticker {
     pub queues: Arc<dyn Queues>,
     /// Destroys keys.
     pub shredder: Arc<dyn Shredder>,
+    /// Reminds of due dates.
+    pub mailer: Arc<dyn Mailer>,
+    /// Whom: the controller's contact.
+    pub contact: String,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// The record stores of the data map: whoever waits for a sweep of one is never forgotten.
@@ -156,8 +160,42 @@ impl Ticker {
             change.request.partial_at = Some(now);
             change.note(now, Happening::PartialAllowed);
         }
+        self.remind(&mut change, now).await;
         change.commit(&*self.ledger).await?;
         self.queues.send(right, &message, 0).await
+    }
+
+    /// Reminds staff of a due date, each time that it has become more urgent. A mail that cannot be
+    /// sent is sent with the next look; one sent twice after a crash is one mail.
+    async fn remind(&self, change: &mut Change, now: Timestamp) {
+        let request = &change.request;
+        let due = request.extended_to.or(request.due_at);
+        let waits = request.stage.is_open()
+            && request.responded_at.is_none()
+            && request.paused_at.is_none()
+            // A batch reminds for its members.
+            && request.place().is_none();
+        let Some(due) = due.filter(|_| waits) else {
+            return;
+        };
+        let Some(urgency) = Urgency::of(due, now) else {
+            // An extension made it far again.
+            change.request.reminded = None;
+            return;
+        };
+        if request.reminded >= Some(urgency) {
+            return;
+        }
+        let mail = mails::reminder(request, due, urgency, &self.contact);
+        match self.mailer.send(&mail).await {
+            Ok(()) => {
+                change.request.reminded = Some(urgency);
+                change.note(now, Happening::Reminded(urgency));
+            }
+            Err(fault) => {
+                tracing::warn!(request.id = %request.id, fault = %fault, "a reminder could not be sent");
+            }
+        }
     }
 
     /// How long until the next look: a quarter of the time since anything was noted about the request,

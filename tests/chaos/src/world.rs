@@ -35,6 +35,8 @@ use quittance_engine::worker::{Hand, LONGEST_RUN, Worker};
 
 /// The log's name in these worlds.
 pub const ORIGIN: &str = "chaos.test/log";
+/// Who is reminded of due dates.
+pub const CONTACT: &str = "privacy@chaos.test";
 /// The data map of these worlds.
 pub const MAP: &str = include_str!("map.yaml");
 
@@ -224,6 +226,8 @@ impl World {
             ledger: Arc::new(self.ledger.clone()),
             queues: Arc::new(self.queues.clone()),
             shredder: Arc::new(self.vault.clone()),
+            mailer: Arc::new(self.mailer.clone()),
+            contact: CONTACT.to_owned(),
             clock: Arc::new(self.clock.clone()),
             swept: quittance_core::plan::swept(&self.map),
         }

@@ -71,6 +71,7 @@ pub(crate) fn request(n: u8) -> Request {
         purged_at: None,
         attempts: 0,
         block: None,
+        reminded: None,
         batch: None,
     }
 }

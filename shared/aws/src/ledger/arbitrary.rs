@@ -17,7 +17,7 @@ use quittance_core::receipt::Day;
 use quittance_core::regime::PauseReason;
 use quittance_core::request::{
     Batch, Challenge, DenialReason, Ended, Ending, GateReason, Happening, Hold, Member, Members,
-    Outcome, Place, Plan, Request, Right, Stage, TimelineEvent,
+    Outcome, Place, Plan, Request, Right, Stage, TimelineEvent, Urgency,
 };
 use quittance_core::task::{Amendment, Block, Located, Membership, Task, TaskStage, Was};
 use quittance_engine::ledger::{
@@ -126,6 +126,7 @@ pub(super) fn request() -> impl Strategy<Value = Request> {
                     until: times[5],
                     at,
                 }),
+                reminded: times[3].map(|_| Urgency::Near),
                 batch,
             }
         },
@@ -412,6 +413,7 @@ fn happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
         Just(Happening::Accepted),
         Just(Happening::Held),
+        Just(Happening::Reminded(Urgency::Overdue)),
         any::<u32>().prop_map(Happening::Listed),
         digest().prop_map(Happening::Planned),
         gate().prop_map(Happening::GateShut),

@@ -54,6 +54,7 @@ impl ClockEvent {
                 | Happening::Released(_)
                 | Happening::Stuck(_)
                 | Happening::Retried
+                | Happening::Reminded(_)
                 | Happening::Attested(_)
                 | Happening::Responded(_)
                 | Happening::Downloaded => return None,

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{DenialReason, GateReason, Outcome};
+use super::{DenialReason, GateReason, Outcome, Urgency};
 use crate::digest::Digest;
 use crate::fault::BlockReason;
 use crate::id::RequestId;
@@ -62,6 +62,8 @@ pub enum Happening {
     Stuck(BlockReason),
     /// Staff let a stuck request try again.
     Retried,
+    /// Staff were reminded of the due date.
+    Reminded(Urgency),
     /// Staff released a blocked task of this store.
     Released(String),
     /// A person attested this store.

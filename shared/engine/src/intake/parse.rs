@@ -216,6 +216,7 @@ impl Form {
             purged_at: None,
             attempts: 0,
             block: None,
+            reminded: None,
             batch: None,
         }
     }

@@ -388,6 +388,7 @@ fn request(id: RequestId) -> Request {
         purged_at: None,
         attempts: 0,
         block: None,
+        reminded: None,
         batch: None,
     }
 }
