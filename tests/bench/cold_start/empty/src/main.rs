@@ -1,4 +1,4 @@
-//! A function that does nothing: what `tests/bench/cold_start` compares ours with.
+//! A function that does nothing: what ours are compared with.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
