@@ -16,9 +16,7 @@ pub fn code(request: &Request, code: &str, to: &str) -> Mail {
         .challenge
         .as_ref()
         .map(|challenge| challenge.expires_at);
-    let sent = expires_at
-        .map(Timestamp::as_nanosecond)
-        .unwrap_or_default();
+    let sent = expires_at.map(Timestamp::as_nanosecond).unwrap_or_default();
     Mail {
         to: to.to_owned(),
         subject: format!("Your code for request {reference}"),

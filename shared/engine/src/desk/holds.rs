@@ -18,9 +18,12 @@ impl Desk {
     /// What the ledger reports.
     pub async fn holds(&self) -> Result<Vec<StandingHold>, DeskError> {
         let stored = reading::everything(&*self.ledger, &Listing::Holds).await?;
-        let holds = stored.into_iter().filter_map(|stored| match stored.item {
-            Item::Hold(hold) => Some(hold),
-            _ => None,
+        let holds = stored.into_iter().filter_map(|stored| {
+            if let Item::Hold(hold) = stored.item {
+                Some(hold)
+            } else {
+                None
+            }
         });
         Ok(holds.collect())
     }
@@ -108,9 +111,12 @@ impl Desk {
 
     async fn deletions_of(&self, tag: Tag) -> Result<Vec<RequestId>, Fault> {
         let open = reading::everything(&*self.ledger, &Listing::OpenOf(tag)).await?;
-        let ids = open.into_iter().filter_map(|stored| match stored.item {
-            Item::Subject(entry) => (entry.right == Right::Deletion).then_some(entry.request),
-            _ => None,
+        let ids = open.into_iter().filter_map(|stored| {
+            if let Item::Subject(entry) = stored.item {
+                (entry.right == Right::Deletion).then_some(entry.request)
+            } else {
+                None
+            }
         });
         Ok(ids.collect())
     }
