@@ -1,6 +1,7 @@
 //! An emulator of AWS as a process of its own, on a loopback port; it ends with whoever started it.
 
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,8 @@ impl Server {
         clippy::zombie_processes,
         reason = "it ends after this process, which cannot wait for it"
     )]
-    pub(crate) fn start() -> Self {
+    /// Starts it and waits until it answers; it unpacks functions into `scratch`.
+    pub(crate) fn start(scratch: &Path) -> Self {
         let program = program();
         let found = Command::new("sh")
             .args(["-c", "command -v \"$0\"", &program])
@@ -37,6 +39,7 @@ impl Server {
             ])
             .env("BIND_HOST", "127.0.0.1")
             .env("GATEWAY_PORT", port.to_string())
+            .env("TMPDIR", scratch)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -13,6 +13,7 @@ use http::{Method, Request};
 use http_body_util::Full;
 use quittance_aws::clients::Clients;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use crate::guard::Guard;
@@ -37,12 +38,15 @@ pub(crate) struct Stack {
     /// What each resource of the template became.
     pub(crate) physical: BTreeMap<String, String>,
     _work: JoinSet<()>,
+    /// Where the programs are unpacked.
+    _scratch: TempDir,
 }
 
 impl Stack {
     /// Packs, deploys, and waits until all of it is there.
     pub(crate) async fn deploy() -> Self {
-        let server = Server::start();
+        let scratch = tempfile::tempdir().unwrap();
+        let server = Server::start(scratch.path());
         let clients = Clients::local(&server.endpoint).await;
         let mut work = JoinSet::new();
         let mut guards = BTreeMap::new();
@@ -88,6 +92,7 @@ impl Stack {
             guards,
             physical: BTreeMap::new(),
             _work: work,
+            _scratch: scratch,
         };
         stack.create().await;
         stack.take_roles(&template);

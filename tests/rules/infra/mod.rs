@@ -3,6 +3,7 @@
 //! That this file is what `infra/template.yaml` says is checked by `infra/check`. Every rule runs over the
 //! template, and over the template with a fault planted in it, which it must find.
 
+mod calls;
 mod functions;
 mod roles;
 mod settings;

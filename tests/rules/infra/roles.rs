@@ -13,10 +13,10 @@ use crate::tree::Finding;
 
 /// One thing that a role may do.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Grant {
-    action: String,
+pub(super) struct Grant {
+    pub(super) action: String,
     resource: String,
-    condition: Option<String>,
+    pub(super) condition: Option<String>,
 }
 
 const STATEMENTS: &str = "Properties/Policies/0/PolicyDocument/Statement";
@@ -227,7 +227,7 @@ fn about(grant: &Grant, resources: &[&str]) -> bool {
 }
 
 /// Every single grant of a function's role.
-fn grants(template: &Template, function: &str) -> BTreeSet<Grant> {
+pub(super) fn grants(template: &Template, function: &str) -> BTreeSet<Grant> {
     let role = template.properties(&format!("{function}Role"));
     let statements = role["Policies"][0]["PolicyDocument"]["Statement"]
         .as_array()
@@ -329,7 +329,7 @@ const ALWAYS: [(&str, &str); 3] = [
     ("kms:", "<EvidenceKey.Arn>"),
 ];
 /// What Lambda does with a queue, under the function's role.
-const RECEIVING: [&str; 3] = [
+pub(super) const RECEIVING: [&str; 3] = [
     "sqs:DeleteMessage",
     "sqs:GetQueueAttributes",
     "sqs:ReceiveMessage",
