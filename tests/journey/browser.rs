@@ -67,7 +67,8 @@ fn verify(file: &Path, policy: &Path) {
         .unwrap();
     assert!(
         output.status.success(),
-        "{file:?}: {}",
+        "{}: {}",
+        file.display(),
         String::from_utf8_lossy(&output.stdout)
     );
 }

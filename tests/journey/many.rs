@@ -61,14 +61,14 @@ async fn two_hundred_requests_at_once_close_and_verify_and_leave_no_trace() {
     );
     verify_receipts(&local, &asked).await;
     search(&local).await;
-    print_ceiling(&local).await;
+    println!("{}", ceiling(&local).await);
 }
 
 /// What the embedded backend can do by itself, and how much of that the requests took.
-async fn print_ceiling(local: &Local) {
+async fn ceiling(local: &Local) -> String {
     // Each item says how often it was written.
     let ledger = local.items("quittance-ledger").await;
-    let written: u64 = ledger.iter().filter_map(|item| version_of(item)).sum();
+    let written: u64 = ledger.iter().filter_map(version_of).sum();
     let clients = quittance_aws::clients::Clients::local(&local.endpoint).await;
     let began = Instant::now();
     let puts = (0..PUTS).map(|n| {
@@ -81,9 +81,9 @@ async fn print_ceiling(local: &Local) {
         put.unwrap();
     }
     let rate = f64::from(PUTS) / began.elapsed().as_secs_f64();
-    println!(
+    format!(
         "embedded backend: {rate:.0} puts a second, 32 at once; the ledger took {written} writes of items"
-    );
+    )
 }
 
 /// How often an item was written, from the text of its attribute.

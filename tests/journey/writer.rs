@@ -3,15 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream;
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use quittance_aws::clients::Clients;
 use serde_json::{Value, json};
 
@@ -87,7 +87,9 @@ impl Lake {
                 let key = format!("{PREFIX}new-{n:06}.jsonl.gz");
                 self.put(&key, &[mine], None).await
             } else {
-                let key = object(usize::try_from(draw(&mut chance, OBJECTS as u64)).unwrap());
+                let key = object(
+                    usize::try_from(draw(&mut chance, u64::try_from(OBJECTS).unwrap())).unwrap(),
+                );
                 let Some((mut rows, etag)) = self.read(&key).await else {
                     continue;
                 };
@@ -127,14 +129,14 @@ fn object(n: usize) -> String {
 async fn a_pipeline_that_goes_on_writing_loses_nothing_and_brings_nobody_back() {
     let dir = tempfile::tempdir().unwrap();
     let local = Local::start(dir.path());
-    let lake = Arc::new(Lake {
+    let lake = Lake {
         clients: Clients::local(&local.endpoint).await,
         next: AtomicU64::new(0),
         written: Mutex::default(),
         stop: AtomicBool::new(false),
         replaced: AtomicU64::new(0),
         refused: AtomicU64::new(0),
-    });
+    };
     // Everybody has two rows in every fifth object, among rows of somebody else.
     for n in 0..OBJECTS {
         let mut rows = Vec::new();
@@ -154,34 +156,29 @@ async fn a_pipeline_that_goes_on_writing_loses_nothing_and_brings_nobody_back() 
         }
         assert!(lake.put(&object(n), &rows, None).await);
     }
-    let writers: Vec<_> = (0..3)
-        .map(|seed| {
-            let lake = lake.clone();
-            tokio::spawn(async move { lake.write(seed).await })
-        })
-        .collect();
-
-    let asking = (0..PEOPLE).map(|who| {
-        let local = &local;
-        async move {
-            let email = format!("{}@load.test", person(who));
-            let token = format!("writer-{who:04}-0123456789abcdef");
-            local.ask(&email, "deletion", &token).await.unwrap()
-        }
-    });
-    let asked: Vec<Asked> = join_all(asking).await;
-    let closing = asked.iter().map(|asked| async {
-        let attested = AtomicBool::new(false);
-        until(Duration::from_mins(10), Duration::from_secs(2), || {
-            seen(&local, asked, &attested)
-        })
-        .await;
-    });
-    join_all(closing).await;
-    lake.stop.store(true, Ordering::Relaxed);
-    for writer in writers {
-        writer.await.unwrap();
-    }
+    let writing = join_all((0..3).map(|seed| lake.write(seed)));
+    let deleting = async {
+        let asking = (0..PEOPLE).map(|who| {
+            let local = &local;
+            async move {
+                let email = format!("{}@load.test", person(who));
+                let token = format!("writer-{who:04}-0123456789abcdef");
+                local.ask(&email, "deletion", &token).await.unwrap()
+            }
+        });
+        let asked: Vec<Asked> = join_all(asking).await;
+        let closing = asked.iter().map(|asked| async {
+            let attested = AtomicBool::new(false);
+            until(Duration::from_mins(10), Duration::from_secs(2), || {
+                seen(&local, asked, &attested)
+            })
+            .await;
+        });
+        join_all(closing).await;
+        lake.stop.store(true, Ordering::Relaxed);
+        asked
+    };
+    let (_, asked) = join(writing, deleting).await;
 
     // Nobody is left, and nobody who was not asked for is missing or doubled.
     let mut found: BTreeMap<u64, u32> = BTreeMap::new();

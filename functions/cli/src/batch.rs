@@ -262,22 +262,26 @@ fn refused(error: IntakeError) -> Failure {
             "this token was used for another list: leave --token out, or choose another",
         ),
         IntakeError::Fault(fault) => Failure::of(&fault),
-        error => error.into(),
+        error @ (IntakeError::NotFound
+        | IntakeError::WrongCode(_)
+        | IntakeError::DeadCode
+        | IntakeError::TooManyCodes
+        | IntakeError::TooLate(_)
+        | IntakeError::Closed) => error.into(),
     }
 }
 
 async fn intake(dir: Option<&Path>) -> Result<Intake, Failure> {
-    let (adapters, map) = match dir {
-        Some(dir) => (
+    let (adapters, map) = if let Some(dir) = dir {
+        (
             company::connect(dir).await?,
             DataMap::parse(shop::DATA_MAP)?,
-        ),
-        None => {
-            let needs = &quittance_intake::NEEDS;
-            let adapters = Adapters::from_env(needs, Arc::new(SystemClock)).await?;
-            let map = DataMap::parse(&adapters.data_map().await?)?;
-            (adapters, map)
-        }
+        )
+    } else {
+        let needs = &quittance_intake::NEEDS;
+        let adapters = Adapters::from_env(needs, Arc::new(SystemClock)).await?;
+        let map = DataMap::parse(&adapters.data_map().await?)?;
+        (adapters, map)
     };
     Ok(quittance_intake::wire(
         &adapters,

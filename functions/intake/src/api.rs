@@ -125,5 +125,5 @@ fn ours(fault: &Fault) -> Problem {
     }
 }
 
-/// What the API promises, in OpenAPI's words.
+/// What the API promises, in `OpenAPI`'s words.
 pub const DESCRIPTION: &str = include_str!("../../../docs/openapi.json");

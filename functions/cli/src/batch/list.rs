@@ -144,13 +144,16 @@ fn listed(line: u64, cells: impl Iterator<Item = (String, String)>, label: bool)
 
 /// What is wrong, without what stands there.
 fn error_of(error: &csv::Error) -> String {
-    match error.kind() {
-        csv::ErrorKind::Utf8 { .. } => "write the list in UTF-8".to_owned(),
-        csv::ErrorKind::UnequalLengths {
-            expected_len, len, ..
-        } => format!("it has {len} cells, and the header {expected_len}"),
-        _ => "this is not CSV".to_owned(),
+    if let csv::ErrorKind::Utf8 { .. } = error.kind() {
+        return "write the list in UTF-8".to_owned();
     }
+    if let csv::ErrorKind::UnequalLengths {
+        expected_len, len, ..
+    } = error.kind()
+    {
+        return format!("it has {len} cells, and the header {expected_len}");
+    }
+    "this is not CSV".to_owned()
 }
 
 fn wrong(line: u64, what: &str) -> Failure {

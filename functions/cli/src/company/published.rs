@@ -79,7 +79,7 @@ async fn file(State(published): State<Arc<Published>>, Path(path): Path) -> Resp
         Ok(Some(bytes)) => {
             let media = if path.starts_with("checkpoint") {
                 "text/plain; charset=utf-8"
-            } else if path.ends_with(".json") {
+            } else if path.split('.').next_back() == Some("json") {
                 "application/json"
             } else {
                 "application/octet-stream"

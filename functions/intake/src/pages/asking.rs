@@ -54,6 +54,7 @@ pub(super) async fn start(State(door): State<Arc<Door>>) -> Response {
 }
 
 /// The empty form.
+#[expect(clippy::unused_async, reason = "a handler")]
 pub(super) async fn form(
     right: Right,
     State(door): State<Arc<Door>>,
@@ -81,7 +82,7 @@ pub(super) async fn sent(
         Err(IntakeError::Invalid(errors)) => {
             let mut fields = door.fields(right, &sent);
             for error in errors {
-                match complain(&mut fields, error) {
+                match complain(&mut fields, &error) {
                     Ok(()) => {}
                     Err(problem) => return problem.into_response(),
                 }
@@ -117,7 +118,7 @@ fn taken(headers: &HeaderMap, submitted: &Submitted) -> Response {
 }
 
 /// Puts a complaint where it belongs; what no field of the page can mend is no form of ours.
-fn complain(fields: &mut [Field], error: FieldError) -> Result<(), Problem> {
+fn complain(fields: &mut [Field], error: &FieldError) -> Result<(), Problem> {
     let kind = error.field.strip_prefix("identifiers.");
     let several = fields.len() > 1;
     for field in fields {

@@ -25,6 +25,10 @@ struct Received<'a> {
 
 #[derive(Template)]
 #[template(path = "status.html")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what the page shows, each by itself"
+)]
 struct Standing<'a> {
     house: &'a House,
     title: &'static str,
