@@ -144,12 +144,12 @@ fn stopped_at_any_moment(hold: impl Fn(&World), lift: impl Fn(&World)) {
     for call in (0..2_000).step_by(3) {
         let world = lake();
         let id = asked(&world, DELETE);
-        let left = Cell::new(0);
+        let then = Cell::new(0);
         let met = interrupt_at(&world, call, |world| {
             if request(world, id).stage.is_open() {
                 hold(world);
             }
-            left.set(rows_in_lake(world, 0));
+            then.set(rows_in_lake(world, 0));
             Then::GoesOn
         });
         if !met {
@@ -158,9 +158,9 @@ fn stopped_at_any_moment(hold: impl Fn(&World), lift: impl Fn(&World)) {
         world.work_off(6);
         let rows = rows_in_lake(&world, 0);
         assert!(
-            left.get() - rows <= 1,
+            then.get() - rows <= 1,
             "call {call}: {} rows when it was set, {rows} now",
-            left.get()
+            then.get()
         );
         stopped += usize::from(rows > 0);
         lift(&world);
