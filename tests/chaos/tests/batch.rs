@@ -2,6 +2,7 @@
 //! list besides going well.
 
 #![expect(
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "tests: whatever does not fit is a finding"
 )]
@@ -67,9 +68,12 @@ fn member(world: &World, batch: RequestId, n: usize) -> RequestId {
 /// The statement of a leaf, as JSON.
 fn says(world: &World, leaf: LeafId) -> Value {
     let stored = world.ledger.everything().into_iter();
-    let mut found = stored.filter_map(|stored| match stored.item {
-        Item::Leaf(found) if found.id == leaf => Some(found.statement),
-        _ => None,
+    let mut found = stored.filter_map(|stored| {
+        if let Item::Leaf(found) = stored.item {
+            (found.id == leaf).then_some(found.statement)
+        } else {
+            None
+        }
     });
     let path = paths::statement(&found.next().unwrap());
     serde_json::from_slice(&world.evidence.everything()[&path]).unwrap()

@@ -1,10 +1,5 @@
 //! Reminders of due dates: once for each step nearer, to the controller's contact.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "tests: whatever does not fit is a finding"
-)]
-
 use jiff::SignedDuration;
 use quittance_chaos::script::{DELETE, all_is_well, asked, now};
 use quittance_chaos::world::CONTACT;
@@ -28,7 +23,7 @@ fn reminders(world: &World) -> Vec<String> {
 fn staff_are_reminded_once_of_each_step_towards_a_due_date() {
     let world = World::new(1, 1);
     let id = asked(&world, DELETE);
-    now(world.desk().hold(id)).unwrap();
+    now(world.desk().hold(id)).expect("a hold");
     world.work_off(5);
     let mut seen = vec![reminders(&world)];
     for _ in 0..40 {
@@ -87,7 +82,7 @@ fn an_extension_is_reminded_of_anew_and_an_answered_request_never() {
 fn a_mail_that_cannot_be_sent_keeps_nobody_from_their_work() {
     let world = World::new(1, 1);
     let id = asked(&world, DELETE);
-    now(world.desk().hold(id)).unwrap();
+    now(world.desk().hold(id)).expect("a hold");
     world.work_off(3);
     world.faults.follow(|call| {
         if call.name.contains("mailer") {
