@@ -113,7 +113,7 @@ pub(super) struct Answer {
 impl Answer {
     pub(super) fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name);
-        value.map(|value| value.to_str().unwrap()).unwrap_or("")
+        value.map_or("", |value| value.to_str().unwrap())
     }
 
     /// The hidden fields of the form that goes to `action`.
