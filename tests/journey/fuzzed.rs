@@ -26,7 +26,13 @@ async fn whatever_is_sent_is_answered_as_described() {
         .await
         .unwrap();
     // Three at once, one worker each: with threads the interpreter under it fails now and then.
-    let code_asked = ["--include-operation-id", "sendCode"];
+    // No other answer leads to one about codes, so nothing follows from it.
+    let code_asked = [
+        "--include-operation-id",
+        "sendCode",
+        "--phases",
+        "examples,coverage,fuzzing",
+    ];
     let code_asked_not = ["--exclude-operation-id", "sendCode"];
     let config = |name: &str, text: &str| {
         let path = dir.path().join(name);
@@ -50,6 +56,7 @@ async fn whatever_is_sent_is_answered_as_described() {
             "{said}\n{}",
             String::from_utf8_lossy(&output.stderr)
         );
+        println!("{said}");
         cases += count(&said);
     }
     println!("{cases} cases, no answer that is not described");
@@ -89,10 +96,14 @@ fn schemathesis(local: &Local, config: &Path, examples: usize, which: &[&str]) -
         .unwrap()
 }
 
-/// Reads how many cases were sent: `N generated`.
+/// Reads how many cases were sent: `Test cases:`, and on the next line `1,234 generated`.
 fn count(said: &str) -> usize {
-    let (before, _) = said
-        .split_once(" generated")
+    let (_, rest) = said
+        .split_once("Test cases:")
         .unwrap_or_else(|| panic!("no count: {said}"));
-    before.split_whitespace().last().unwrap().parse().unwrap()
+    let number = rest.split_whitespace().next().unwrap_or_default();
+    let number = number.replace(',', "");
+    number
+        .parse()
+        .unwrap_or_else(|_| panic!("no count: {said}"))
 }

@@ -13,6 +13,7 @@ mod browser;
 mod evidence;
 mod fuzzed;
 mod home;
+mod identity;
 mod kill;
 mod law;
 mod local;

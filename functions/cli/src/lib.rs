@@ -8,6 +8,7 @@ mod company;
 mod demo;
 mod evidence;
 mod heap;
+mod identity;
 mod law;
 mod offline;
 mod printing;

@@ -30,6 +30,8 @@ pub enum Happening {
     Accepted,
     /// The person's identity was proven.
     Verified,
+    /// Staff made sure who asks, by other means than a code.
+    IdentityConfirmed,
     /// The plan was made, or made again, from this data map.
     Planned(Digest),
     /// The gate stays shut for this reason.
