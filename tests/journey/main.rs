@@ -14,6 +14,7 @@ mod browser;
 mod evidence;
 mod fuzzed;
 mod home;
+mod identity;
 mod infra;
 mod kill;
 mod law;

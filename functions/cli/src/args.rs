@@ -326,6 +326,19 @@ pub(crate) enum RequestCommand {
         /// The request's reference
         reference: String,
     },
+    /// Accept a request whose person you identified by other means than the code
+    ConfirmIdentity {
+        /// The request's reference
+        reference: String,
+        /// Say that you made sure who asks: whoever reads the mailbox then gets the answer
+        #[arg(long, required = true)]
+        i_made_sure: bool,
+    },
+    /// Withdraw a request for its person, before anything was touched
+    Revoke {
+        /// The request's reference
+        reference: String,
+    },
     /// Refuse a request, before anything was touched
     Deny {
         /// The request's reference

@@ -271,7 +271,8 @@ fn refused(error: IntakeError) -> Failure {
     }
 }
 
-async fn intake(dir: Option<&Path>) -> Result<Intake, Failure> {
+/// Opens the door's use-cases, for staff.
+pub(crate) async fn intake(dir: Option<&Path>) -> Result<Intake, Failure> {
     let (adapters, map) = if let Some(dir) = dir {
         (
             company::connect(dir).await?,

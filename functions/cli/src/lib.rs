@@ -10,6 +10,7 @@ mod demo;
 mod evidence;
 mod heap;
 mod hold;
+mod identity;
 mod infra;
 mod law;
 mod offline;

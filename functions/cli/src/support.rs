@@ -21,7 +21,7 @@ use serde::Serialize;
 
 use crate::args::{PolicyArgs, RequestArgs, RequestCommand, TaskArgs, TaskCommand, Where};
 use crate::printing::{Failure, data, json, talk};
-use crate::{company, law};
+use crate::{company, identity, law};
 
 const NEEDS: [Need; 5] = [
     Need::Ledger,
@@ -79,6 +79,16 @@ pub(crate) async fn request(args: RequestArgs) -> Result<ExitCode, Failure> {
             let reason = DenialReason::parse(&reason)
                 .ok_or_else(|| no_reason(&DenialReason::ALL.map(DenialReason::code)))?;
             done(desk.deny(find(&reference).await?, reason).await)?;
+            reference
+        }
+        RequestCommand::Revoke { reference } => {
+            done(desk.revoke(find(&reference).await?).await)?;
+            reference
+        }
+        RequestCommand::ConfirmIdentity { reference, .. } => {
+            let id = find(&reference).await?;
+            identity::confirm(args.at.dir.as_deref(), &id.reference()).await?;
+            talk("done");
             reference
         }
         RequestCommand::Hold { reference } => {

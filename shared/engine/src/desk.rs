@@ -49,7 +49,9 @@ pub enum DeskError {
     #[error("the request has no task for the store {0}")]
     NoTask(StoreId),
     /// Data was touched already.
-    #[error("data has been touched since {0}: a request can be denied only before that")]
+    #[error(
+        "data has been touched since {0}: a request can be denied or withdrawn only before that"
+    )]
     TooLate(Timestamp),
     /// The act makes no sense at this stage.
     #[error("this cannot be done to a request that is {0}")]
@@ -217,6 +219,30 @@ impl Desk {
                 Some(Ending::Denied(given)) if given == reason => Ok(()),
                 Some(Ending::Denied(_)) => Err(DeskError::Ended("denied for another reason")),
                 Some(Ending::Revoked) => Err(DeskError::Ended("withdrawn by the person")),
+            }
+        })
+        .await
+    }
+
+    /// Withdraws the request for its person, who asked for that in another way, if nothing was touched
+    /// yet.
+    ///
+    /// # Errors
+    /// [`DeskError::TooLate`] after the first effect.
+    pub async fn revoke(&self, id: RequestId) -> Result<(), DeskError> {
+        self.change(id, |change, now| {
+            require_open(&change.request)?;
+            if let Some(at) = change.request.first_effect_at {
+                return Err(DeskError::TooLate(at));
+            }
+            match change.request.ending {
+                None => {
+                    change.end(Ending::Revoked);
+                    change.note(now, Happening::Revoked);
+                    Ok(())
+                }
+                Some(Ending::Revoked) => Ok(()),
+                Some(Ending::Denied(_)) => Err(DeskError::Ended("denied")),
             }
         })
         .await

@@ -166,6 +166,31 @@ impl Intake {
         Err(Fault::retry("intake: a request kept changing").into())
     }
 
+    /// Confirms a draft whose person was identified by other means than the code: staff answer for
+    /// it, and the timeline says so. Again says so again.
+    ///
+    /// # Errors
+    /// [`IntakeError::NotFound`], also for a draft that is too old.
+    pub async fn confirm_identity(&self, reference: &str) -> Result<Status, IntakeError> {
+        for _ in 0..CONFLICTS {
+            let (request, version) = self.find(reference).await?;
+            // Lists and their members are accepted as a whole, by whoever handed them in.
+            if request.batch.is_some() || is_lapsed(&request, self.clock.now()) {
+                return Err(IntakeError::NotFound);
+            }
+            if request.stage != Stage::Draft {
+                return Ok(status(&request));
+            }
+            let how = Happening::IdentityConfirmed;
+            match self.accept(request, version, how).await {
+                Ok(request) => return Ok(status(&request)),
+                Err(Fault::Conflict) => {}
+                Err(fault) => return Err(fault.into()),
+            }
+        }
+        Err(Fault::retry("intake: a request kept changing").into())
+    }
+
     /// Sends a fresh code to the address, if it is the request's own. The answer is always the same.
     ///
     /// # Errors

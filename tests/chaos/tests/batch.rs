@@ -178,6 +178,15 @@ fn a_list_that_was_never_accepted_is_forgotten_with_its_members() {
     world.faults.calm();
     assert_eq!(world.requests().len(), 3);
     assert!(world.requests().iter().all(|one| one.stage == Stage::Draft));
+    for one in world.requests() {
+        let reference = one.id.reference();
+        let confirmed = now(world.intake().confirm_identity(reference.as_str()));
+        assert_eq!(
+            confirmed,
+            Err(IntakeError::NotFound),
+            "nobody by themselves"
+        );
+    }
     world.clock.advance(SignedDuration::from_hours(25));
     for _ in 0..3 {
         now(world.ticker().tick()).unwrap();

@@ -413,6 +413,7 @@ fn happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
         Just(Happening::Accepted),
         Just(Happening::Held),
+        Just(Happening::IdentityConfirmed),
         Just(Happening::Reminded(Urgency::Overdue)),
         any::<u32>().prop_map(Happening::Listed),
         digest().prop_map(Happening::Planned),

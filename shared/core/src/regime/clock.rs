@@ -33,7 +33,7 @@ impl ClockEvent {
         let mut events = vec![(request.submitted_at, Self::Received)];
         events.extend(timeline.iter().filter_map(|entry| {
             let event = match entry.what {
-                Happening::Verified => Self::Verified,
+                Happening::Verified | Happening::IdentityConfirmed => Self::Verified,
                 // Whoever hands in a list vouches for who they are.
                 Happening::Listed(_) if request.right.needs_proof() => Self::Verified,
                 Happening::Paused(reason) => Self::Paused(reason),

@@ -32,6 +32,8 @@ pub enum Happening {
     Verified,
     /// Staff handed in a list of so many subjects, and vouch for who they are.
     Listed(u32),
+    /// Staff made sure who asks, by other means than a code.
+    IdentityConfirmed,
     /// The plan was made, or made again, from this data map.
     Planned(Digest),
     /// The gate stays shut for this reason.
