@@ -189,14 +189,21 @@ pub fn is_attested(store: &Store) -> bool {
 /// The rights whose requests wait for sweeps, each under its own role; an opt-out waits for nothing.
 pub const SWEEPING: [Right; 2] = [Right::Access, Right::Deletion];
 
-/// Whether this store is gone over in sweeps.
-pub fn is_swept(store: &Store) -> bool {
+/// Whether this store's rows lie in objects of many subjects: sweeps find them and forget them.
+pub fn is_record_store(store: &Store) -> bool {
     matches!(store.place, Place::S3Records { .. })
+}
+
+/// Whether a right's requests wait for sweeps in this store. In a table that must be read as a whole
+/// only the looking is a sweep's; acting is item by item, and an opt-out looks by itself.
+pub fn is_swept(store: &Store, right: Right) -> bool {
+    is_record_store(store) || store.is_scanned() && SWEEPING.contains(&right)
 }
 
 /// Lists the stores that are gone over in sweeps.
 pub fn swept(map: &DataMap) -> Vec<StoreId> {
-    let swept = map.stores.iter().filter(|store| is_swept(store));
+    let is_swept = |store: &&Store| SWEEPING.iter().any(|right| is_swept(store, *right));
+    let swept = map.stores.iter().filter(is_swept);
     swept.map(|store| store.id.clone()).collect()
 }
 

@@ -85,8 +85,9 @@ impl DryRun {
             let searched = if plan::is_attested(store) {
                 count.blocked = Some(BlockReason::AwaitingAttestation);
                 Ok(())
-            } else if plan::is_swept(store) {
-                self.go_over(store, &subjects, &mut count).await
+            } else if plan::is_swept(store, right) {
+                self.go_over(store, &subjects, &mut learnt, &mut count)
+                    .await
             } else {
                 let found = self.look_up(store, right, &subjects, &mut learnt);
                 found.await.map(|found| count.add(&found))
@@ -159,11 +160,12 @@ impl DryRun {
         }
     }
 
-    /// Goes over a record store once, for everybody.
+    /// Goes over a store once, for everybody.
     async fn go_over(
         &self,
         store: &Store,
         subjects: &[Identifiers],
+        learnt: &mut [Identifiers],
         count: &mut StoreCount,
     ) -> Result<(), Fault> {
         let text = serde_json::to_vec(subjects)
@@ -182,6 +184,10 @@ impl DryRun {
                 let searched = self.records.search(store, &object, &roster, wanted).await?;
                 count.objects += 1;
                 count.bytes = count.bytes.saturating_add(object.bytes);
+                if store.is_scanned() {
+                    // Whatever its size, a segment is a page at least.
+                    count.pages = count.pages.saturating_add(object.bytes >> 20);
+                }
                 if !searched.matched.is_empty() {
                     count.touched += 1;
                     count.touched_bytes = count.touched_bytes.saturating_add(object.bytes);
@@ -190,13 +196,23 @@ impl DryRun {
                     count.matches = count.matches.saturating_add(rows.rows);
                     met.insert(rows.member);
                 }
+                for (member, found) in searched.located {
+                    let known = usize::try_from(member).ok();
+                    if let Some(known) = known.and_then(|member| learnt.get_mut(member)) {
+                        known.union(&found.yields);
+                    }
+                }
             }
             from = page.next;
             if from.is_none() {
                 break;
             }
         }
-        count.method = Some(CheckMethod::Rescan);
+        count.method = Some(if store.is_scanned() {
+            CheckMethod::Scan
+        } else {
+            CheckMethod::Rescan
+        });
         count.subjects = u64::try_from(met.len()).unwrap_or(u64::MAX);
         Ok(())
     }
@@ -215,7 +231,7 @@ impl StoreCount {
     fn of(store: &Store) -> Self {
         Self {
             store: store.id.clone(),
-            swept: plan::is_swept(store),
+            swept: plan::is_record_store(store),
             method: None,
             subjects: 0,
             matches: 0,

@@ -220,19 +220,22 @@ pub enum Wanted {
 pub struct Searched {
     /// The entity tag that was read; none when the object is gone.
     pub etag: Option<String>,
-    /// How many rows it has.
+    /// How many rows it has; not counted in a table.
     pub rows: u64,
     /// Whose rows it holds, by member.
     pub matched: Vec<MemberRows>,
     /// The matching rows, if they were asked for.
     pub records: Vec<(u32, Record)>,
+    /// Of a table: the matching items, each of which is acted on by itself. Not of objects.
+    pub located: Vec<(u32, Match)>,
 }
 
-/// Record stores, reading only: objects that hold rows of many subjects.
+/// Stores that sweeps go over, reading only: objects that hold rows of many subjects, and tables
+/// that must be read as a whole, whose segments stand for objects.
 #[async_trait]
 pub trait RecordReader: Debug + Send + Sync {
     /// Lists the store's objects page by page, in the order of their keys, an object's older
-    /// versions next to it. A page becomes a shard: it holds no more than one worker reads in some
+    /// versions next to it; of a table, its segments. A page becomes a shard: it holds no more than one worker reads in some
     /// minutes, so a page of large objects is a short one.
     ///
     /// # Errors

@@ -17,13 +17,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use quittance_core::data_map::{
-    DeletionRule, Find, FindHow, IdentifierRule, OptOutRule, Place, Store,
+    DeletionRule, DynamodbItems, Find, FindHow, IdentifierRule, OptOutRule, Place, Store,
 };
 use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::manifest::{Cursor, Locator};
 use quittance_core::request::Right;
 use quittance_core::subject::IdentifierKind;
-use quittance_engine::ports::{Effect, Found, Question, StoreEraser, StoreFlagger, StoreReader};
+use quittance_core::sweep::ObjectRef;
+use quittance_engine::ports::{
+    Effect, Found, ObjectPage, Question, RecordReader, Roster, Searched, StoreEraser, StoreFlagger,
+    StoreReader, Wanted,
+};
 use quittance_engine::record::Record;
 
 use self::dynamodb_items::{Items, Tables};
@@ -91,6 +95,42 @@ impl AwsStores {
                 Err(Fault::Block(BlockReason::UnsupportedStore))
             }
         }
+    }
+}
+
+#[async_trait]
+impl RecordReader for AwsStores {
+    async fn objects(&self, store: &Store, from: Option<&Cursor>) -> Result<ObjectPage, Fault> {
+        match swept_table(store)? {
+            Some(place) => dynamodb_items::segments(self, place, from).await,
+            None => s3_records::objects(self, store, from).await,
+        }
+    }
+
+    async fn search(
+        &self,
+        store: &Store,
+        object: &ObjectRef,
+        roster: &Roster,
+        wanted: Wanted,
+    ) -> Result<Searched, Fault> {
+        match swept_table(store)? {
+            Some(place) => {
+                dynamodb_items::search_segment(self, store, place, object, roster, wanted).await
+            }
+            None => s3_records::search(self, store, object, roster, wanted).await,
+        }
+    }
+}
+
+/// Returns the table of a store that is one, if we can reach it.
+fn swept_table(store: &Store) -> Result<Option<&DynamodbItems>, Fault> {
+    let blocked = |reason| Err(Fault::Block(reason));
+    match &store.place {
+        Place::DynamoDb(_) if store.account.is_some() => blocked(BlockReason::UnsupportedStore),
+        Place::DynamoDb(_) if finds_by_columns(store) => blocked(BlockReason::SchemaMismatch),
+        Place::DynamoDb(place) => Ok(Some(place)),
+        Place::S3Objects(_) | Place::S3Records(_) | Place::Attested(_) => Ok(None),
     }
 }
 

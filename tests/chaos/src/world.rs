@@ -134,6 +134,7 @@ impl World {
             .iter()
             .map(|(kind, rule)| (kind.clone(), rule.normalise));
         let ways: BTreeMap<_, _> = ways.collect();
+        let stores = MemoryStores::new(ways, PAGE, faults.clone());
         let world = Self {
             ledger: MemoryLedger::new(faults.clone()),
             queues: MemoryQueues::new(faults.clone()),
@@ -142,8 +143,8 @@ impl World {
             tiles: MemoryTiles::new(faults.clone()),
             head: MemoryHead::new(faults.clone()),
             mailer: MemoryMailer::new(faults.clone()),
-            stores: MemoryStores::new(ways, PAGE, faults.clone()),
-            records: MemoryRecords::new(PAGE, faults.clone()),
+            records: MemoryRecords::new(stores.clone(), PAGE, faults.clone()),
+            stores,
             signer: Arc::new(MemorySigner::new(ORIGIN, 7, faults.clone()).expect("a test key")),
             map,
             keys: TagKeys {
@@ -500,6 +501,11 @@ impl World {
             let mut review = row(&[("customer_id", id.clone()), ("text", "good".to_owned())]);
             review.insert("author".to_owned(), format!("Canary Person {person}"));
             self.stores.put(&store("reviews"), &id, review);
+            for n in 0..3 {
+                let ticket = row(&[("email", Self::email(person)), ("n", n.to_string())]);
+                self.stores
+                    .put(&store("tickets"), &format!("t{person}-{n}"), ticket);
+            }
         }
     }
 }

@@ -29,7 +29,7 @@ use serde_json::Value;
 /// Two people are to be deleted, and one opts out, at once.
 const LISTS: Scenario = Scenario {
     world: || {
-        let map = map_without(&["orders", "reviews", "invoices", "crm"]);
+        let map = map_without(&["orders", "reviews", "invoices", "tickets", "crm"]);
         World::with_map(&map, 3, 1)
     },
     asks: &[],
@@ -133,7 +133,7 @@ fn many_people_have_one_acceptance_and_one_receipt_with_counts() {
     assert_eq!(outcomes.len(), 5);
     assert_eq!(outcomes[4].label.as_deref(), Some("canary-label-44"));
     assert_eq!(outcomes[4].outcome, Some(Outcome::Completed));
-    assert_eq!(outcomes[4].deleted, 1 + 3 + 2);
+    assert_eq!(outcomes[4].deleted, 1 + 3 + 2 + 3);
     assert_eq!(outcomes[4].kept, 3);
 }
 

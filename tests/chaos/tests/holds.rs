@@ -23,7 +23,7 @@ use quittance_engine::desk::DeskError;
 use quittance_engine::intake::IntakeError;
 
 fn lake() -> World {
-    let map = map_without(&["orders", "reviews", "invoices", "crm"]);
+    let map = map_without(&["orders", "reviews", "invoices", "tickets", "crm"]);
     World::with_map(&map, 2, 1)
 }
 

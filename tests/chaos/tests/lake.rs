@@ -10,7 +10,7 @@ use quittance_engine::memory::faults::Injection;
 /// A copy and a deletion, on the account and the lake.
 const LAKE: Scenario = Scenario {
     world: || {
-        let map = map_without(&["orders", "reviews", "invoices", "crm"]);
+        let map = map_without(&["orders", "reviews", "invoices", "tickets", "crm"]);
         World::with_map(&map, 2, 1)
     },
     asks: &[COPY, DELETE],

@@ -32,7 +32,7 @@ const OTHER: Ask = Ask {
 
 /// An account and a lake.
 fn map() -> String {
-    map_without(&["orders", "reviews", "invoices", "crm"])
+    map_without(&["orders", "reviews", "invoices", "tickets", "crm"])
 }
 
 /// The same, with a lake that is swept every six hours.
@@ -539,7 +539,7 @@ fn a_lake_that_left_the_map_blocks_and_what_was_done_is_told() {
         }
         let tasks = task_stage(&world, id).is_some();
         let done = request(&world, id).stage.outcome().is_some();
-        let names = ["orders", "reviews", "invoices", "crm", "events"];
+        let names = ["orders", "reviews", "invoices", "tickets", "crm", "events"];
         world.change_map(&map_without(&names));
         world.work_off(5);
         if !tasks || done {

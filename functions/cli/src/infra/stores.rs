@@ -38,12 +38,7 @@ fn table(store: &Store, table: &str, right: Right, account: &Account) -> Vec<Sta
     if store.find.iter().any(|find| is_key(&find)) {
         reads.push("dynamodb:Query");
     }
-    let is_scanned = |find: &Find| match &find.how {
-        FindHow::Field(_) => true,
-        FindHow::Index { coverage, .. } => *coverage == Coverage::Partial,
-        FindHow::Columns(_) | FindHow::Key(_) => false,
-    };
-    if store.find.iter().any(is_scanned) {
+    if store.is_scanned() {
         reads.push("dynamodb:Scan");
     }
     let mut statements = vec![Statement::new(id, "Read", &reads, vec![arn.clone()])];

@@ -43,7 +43,7 @@ pub struct Store {
     /// How to reach another account or region.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<Account>,
-    /// How often a record store is swept.
+    /// How often a store that is read as a whole is swept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sweep: Option<Sweep>,
     /// Where it stands in the data map's text.
@@ -71,6 +71,14 @@ impl Store {
         match &self.place {
             Place::Attested(_) => true,
             Place::DynamoDb(_) | Place::S3Objects(_) | Place::S3Records(_) => false,
+        }
+    }
+
+    /// Whether a subject can be found here only by reading the whole table.
+    pub fn is_scanned(&self) -> bool {
+        match &self.place {
+            Place::DynamoDb(_) => self.find.iter().any(Find::reads_everything),
+            Place::S3Objects(_) | Place::S3Records(_) | Place::Attested(_) => false,
         }
     }
 
@@ -179,6 +187,16 @@ impl Find {
             FindHow::Field(_) | FindHow::Index { .. } | FindHow::Key(_) => {
                 [self.kind.clone()].into()
             }
+        }
+    }
+
+    /// Whether a table must be read as a whole to find anybody this way: an index that may omit
+    /// items proves nothing.
+    pub fn reads_everything(&self) -> bool {
+        match &self.how {
+            FindHow::Field(_) => true,
+            FindHow::Index { coverage, .. } => *coverage == Coverage::Partial,
+            FindHow::Columns(_) | FindHow::Key(_) => false,
         }
     }
 

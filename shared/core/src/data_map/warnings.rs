@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::problem::Problem;
 use super::rule::{DeletionRule, OptOutRule, RetainUntil};
-use super::store::{Coverage, Find, FindHow, Line, Place, Store};
+use super::store::{Find, Line, Place, Store};
 use super::{About, DataMap};
 use crate::subject::IdentifierKind;
 
@@ -103,21 +103,16 @@ fn about(store: &Store, path: &str, found: &mut Vec<Problem>) {
 
 /// Ways that read a whole table are harmless where another one finds the same.
 fn finds(store: &Store, path: &str, found: &mut Vec<Problem>) {
-    let scans = |find: &Find| match &find.how {
-        FindHow::Index { coverage, .. } => *coverage == Coverage::Partial,
-        FindHow::Columns(_) | FindHow::Field(_) => true,
-        FindHow::Key(_) => false,
-    };
     let is_table = match &store.place {
         Place::DynamoDb(_) => true,
         Place::S3Objects(_) | Place::S3Records(_) | Place::Attested(_) => false,
     };
-    if !is_table || !store.find.iter().all(scans) {
+    if !is_table || !store.find.iter().all(Find::reads_everything) {
         return;
     }
     for (index, find) in store.find.iter().enumerate() {
-        let message = "no key and no complete index finds a subject here, so every search reads \
-                       the whole table; add a find by key, or by a complete index";
+        let message = "no key and no complete index finds a subject here, so the whole \
+                       table is read, in sweeps; add a find by key, or by a complete index";
         found.push(warning(
             find.line,
             &format!("{path}.find[{index}]"),

@@ -14,7 +14,7 @@ use quittance_core::subject::Identifiers;
 use quittance_core::sweep::ObjectRef;
 
 use super::faults::Faults;
-use super::stores::Row;
+use super::stores::{MemoryStores, Row};
 use super::{contract, locked};
 use crate::ports::{
     Draft, MemberRows, ObjectPage, RecordEraser, RecordReader, Roster, Searched, Standing, Wanted,
@@ -25,6 +25,7 @@ use crate::record::{Datum, Record};
 #[derive(Clone, Debug)]
 pub struct MemoryRecords {
     inner: Arc<Mutex<Inner>>,
+    tables: MemoryStores,
     page: usize,
     faults: Faults,
 }
@@ -48,10 +49,11 @@ pub struct Object {
 }
 
 impl MemoryRecords {
-    /// Builds empty stores.
-    pub fn new(page: usize, faults: Faults) -> Self {
+    /// Builds empty stores. Tables that sweeps go over are those of `tables`.
+    pub fn new(tables: MemoryStores, page: usize, faults: Faults) -> Self {
         Self {
             inner: Arc::default(),
+            tables,
             page,
             faults,
         }
@@ -168,6 +170,7 @@ fn search(
         rows: u64::try_from(object.rows.len()).unwrap_or(u64::MAX),
         matched: counts.into_values().collect(),
         records,
+        located: Vec::new(),
     }
 }
 
@@ -176,6 +179,9 @@ impl RecordReader for MemoryRecords {
     async fn objects(&self, store: &Store, from: Option<&Cursor>) -> Result<ObjectPage, Fault> {
         self.faults
             .call("records.objects", || {
+                if store.is_scanned() {
+                    return self.tables.segments(store);
+                }
                 let inner = locked(&self.inner);
                 let after = from.and_then(|cursor| cursor.0.as_str());
                 let mine = inner.objects.iter().filter(|((id, key), _)| {
@@ -211,6 +217,9 @@ impl RecordReader for MemoryRecords {
     ) -> Result<Searched, Fault> {
         self.faults
             .call("records.search", || {
+                if store.is_scanned() {
+                    return self.tables.search(store, object, roster, wanted);
+                }
                 let inner = locked(&self.inner);
                 Ok(inner
                     .find(store, object)?

@@ -15,10 +15,14 @@ use quittance_core::manifest::{Cursor, KeyValue, Locator, Match};
 use quittance_core::outcome::CheckMethod;
 use quittance_core::request::Right;
 use quittance_core::subject::{IdentifierKind, Identifiers, Normalise};
+use quittance_core::sweep::ObjectRef;
 
 use super::faults::Faults;
 use super::{contract, locked};
-use crate::ports::{Effect, Found, Question, StoreEraser, StoreFlagger, StoreReader};
+use crate::ports::{
+    Effect, Found, MemberRows, ObjectPage, Question, Roster, Searched, StoreEraser, StoreFlagger,
+    StoreReader, Wanted,
+};
 use crate::record::{Datum, Record};
 
 /// One row: text fields, some of which are identifiers by their names.
@@ -107,6 +111,71 @@ impl MemoryStores {
             settled: is_settled(question, row),
             rows: 1,
         }
+    }
+
+    /// Lists a table's segments.
+    pub(super) fn segments(&self, store: &Store) -> Result<ObjectPage, Fault> {
+        self.allowed(store)?;
+        let segment = |n: usize| ObjectRef {
+            key: n.to_string(),
+            version: None,
+            noncurrent: false,
+            etag: String::new(),
+            bytes: 1,
+        };
+        Ok(ObjectPage {
+            objects: (0..SEGMENTS).map(segment).collect(),
+            next: None,
+        })
+    }
+
+    /// Reads a segment of a table through, for everybody in the roster.
+    pub(super) fn search(
+        &self,
+        store: &Store,
+        segment: &ObjectRef,
+        roster: &Roster,
+        wanted: Wanted,
+    ) -> Result<Searched, Fault> {
+        self.allowed(store)?;
+        let mut searched = Searched {
+            etag: Some(String::new()),
+            ..Searched::default()
+        };
+        let right = match wanted {
+            Wanted::Copies => Right::Access,
+            Wanted::Counts => Right::Deletion,
+        };
+        let mut counts = BTreeMap::new();
+        for ((_, key), row) in locked(&self.rows)
+            .iter()
+            .filter(|((id, key), _)| *id == store.id && segment_of(key).to_string() == segment.key)
+        {
+            let question = |identifiers| Question {
+                store,
+                identifiers,
+                right,
+            };
+            let members: Vec<(u32, &Identifiers)> = (0..)
+                .zip(&roster.members)
+                .filter(|(_, known)| self.is_theirs(question(known), row))
+                .collect();
+            for (member, known) in &members {
+                let found = self.matched(question(known), key, row);
+                searched.located.push((*member, found));
+                let (rows, shared) = counts.entry(*member).or_insert((0, 0));
+                *rows += 1;
+                *shared += u64::from(members.len() > 1);
+            }
+        }
+        let counts = counts.into_iter();
+        let counts = counts.map(|(member, (rows, shared))| MemberRows {
+            member,
+            rows,
+            shared,
+        });
+        searched.matched = counts.collect();
+        Ok(searched)
     }
 
     fn edit(
@@ -255,6 +324,11 @@ fn is_settled(question: Question<'_>, row: &Row) -> bool {
     }
 }
 
+/// Which segment of its table a key falls into.
+fn segment_of(key: &str) -> usize {
+    key.bytes().map(usize::from).sum::<usize>() % SEGMENTS
+}
+
 fn locator(key: &str) -> Locator {
     Locator::Item {
         key: BTreeMap::from([("pk".to_owned(), KeyValue::S(key.to_owned()))]),
@@ -271,5 +345,7 @@ fn key_of(locator: &Locator) -> String {
     }
 }
 
+/// Into how many segments a table falls.
+const SEGMENTS: usize = 3;
 const MASK: &str = "-";
 const FLAG: &str = "true";

@@ -77,7 +77,7 @@ impl Worker {
             .store(&task.store)
             .ok_or(Fault::Block(BlockReason::StoreGone))?;
         self.mind_the_hold(&task).await?;
-        if plan::is_swept(store) && self.right() == Right::Deletion {
+        if plan::is_record_store(store) && self.right() == Right::Deletion {
             return self.await_sweep(request, task, version).await;
         }
         let papers = self.papers(request).await?;
@@ -93,7 +93,7 @@ impl Worker {
             right: self.right(),
         };
         if task.cursor >= Self::parts_of_round(&task)? {
-            return self.after_round(question, task, version).await;
+            return self.after_round(request, question, task, version).await;
         }
         let part = self.manifest_part(&task, task.round, task.cursor).await?;
         let touched = self
@@ -101,7 +101,7 @@ impl Worker {
             .await?;
         let leaves = u64::try_from(touched.leaves.len()).unwrap_or(u64::MAX);
         task.outcome.evidence_count += leaves;
-        *self.counter(store, &mut task.outcome) += if plan::is_swept(store) {
+        *self.counter(store, &mut task.outcome) += if plan::is_record_store(store) {
             part.matches.iter().map(|found| found.rows).sum()
         } else {
             leaves
@@ -137,12 +137,13 @@ impl Worker {
     /// Goes on with the next round that stands already, or looks back after the last.
     async fn after_round(
         &self,
+        request: &Request,
         question: Question<'_>,
         mut task: Task,
         version: Version,
     ) -> Result<Step, Fault> {
         if task.round >= task.rounds {
-            return self.look_back(question, task, version).await;
+            return self.look_back(request, question, task, version).await;
         }
         task.round += 1;
         task.cursor = 0;
@@ -160,7 +161,7 @@ impl Worker {
     ) -> Result<Touched, Fault> {
         let effects: Vec<Effect> = match &self.hand {
             // The find sweep copied the rows already.
-            Hand::Copy if plan::is_swept(question.store) => {
+            Hand::Copy if plan::is_record_store(question.store) => {
                 vec![Effect::Made; part.matches.len()]
             }
             Hand::Copy => self.collect(question, task, part).await?,

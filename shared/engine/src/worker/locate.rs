@@ -27,7 +27,7 @@ impl Worker {
         let store = map
             .store(&task.store)
             .ok_or(Fault::Block(BlockReason::StoreGone))?;
-        if plan::is_swept(store) {
+        if plan::is_swept(store, self.right()) {
             return self.await_sweep(request, task, version).await;
         }
         let papers = self.papers(request).await?;

@@ -5,10 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use quittance_core::digest::{Digest, Tag};
 use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::manifest::{Locator, Match, Part};
 use quittance_core::outcome::{Check, CheckMethod};
+use quittance_core::plan;
+use quittance_core::request::Request;
 use quittance_core::task::{Task, TaskEvent};
 use quittance_tlog::hash;
 
@@ -20,31 +23,64 @@ use crate::ports::Question;
 use crate::vault;
 
 /// What a look back found.
-struct Remains {
+pub(super) struct Remains {
     method: CheckMethod,
     residual: u64,
     arrived: Vec<Match>,
 }
 
+impl Remains {
+    const fn new(method: CheckMethod) -> Self {
+        Self {
+            method,
+            residual: 0,
+            arrived: Vec::new(),
+        }
+    }
+
+    /// Sorts what is still there into what was listed, and what came or changed since.
+    fn sort(&mut self, listed: &BTreeMap<Locator, Digest>, found: Vec<Match>) {
+        for found in found.into_iter().filter(|found| !found.settled) {
+            if listed.get(&found.locator) == Some(&found.fingerprint) {
+                self.residual = self.residual.saturating_add(1);
+            } else {
+                self.arrived.push(found);
+            }
+        }
+    }
+}
+
 impl Worker {
-    /// Looks again; settles the task, or begins another round over what arrived.
+    /// Looks again, or waits for the next sweep to do so.
     pub(super) async fn look_back(
         &self,
+        request: &Request,
         question: Question<'_>,
-        mut task: Task,
+        task: Task,
         version: Version,
     ) -> Result<Step, Fault> {
         let at = self.clock.now();
-        let as_of = located(&task)?.as_of;
         let remains = match &self.hand {
             // What was copied is read back from the vault part by part as it is kept.
-            Hand::Copy => Remains {
-                method: CheckMethod::ReadBack,
-                residual: 0,
-                arrived: Vec::new(),
-            },
+            Hand::Copy => Remains::new(CheckMethod::ReadBack),
+            Hand::Erase(..) | Hand::Flag(_) if plan::is_swept(question.store, self.right()) => {
+                return self.await_sweep(request, task, version).await;
+            }
             Hand::Erase(..) | Hand::Flag(_) => self.remains(question, &task).await?,
         };
+        self.conclude(task, version, remains, at).await
+    }
+
+    /// Takes what a look, begun at `at`, has found: settles the task, or begins another round over
+    /// what arrived.
+    pub(super) async fn conclude(
+        &self,
+        mut task: Task,
+        version: Version,
+        remains: Remains,
+        at: Timestamp,
+    ) -> Result<Step, Fault> {
+        let as_of = located(&task)?.as_of;
         if remains.residual > 0 {
             return self.once_more(task, version).await;
         }
@@ -79,27 +115,28 @@ impl Worker {
     /// Asks the store again and tells residuals from arrivals.
     async fn remains(&self, question: Question<'_>, task: &Task) -> Result<Remains, Fault> {
         let listed = self.listed(task).await?;
-        let mut remains = Remains {
-            method: CheckMethod::Key,
-            residual: 0,
-            arrived: Vec::new(),
-        };
+        let mut remains = Remains::new(CheckMethod::Key);
         let mut from = None;
         loop {
             let found = self.reader.locate(question, from.as_ref()).await?;
             remains.method = found.method;
-            for found in found.matches.into_iter().filter(|found| !found.settled) {
-                if listed.get(&found.locator) == Some(&found.fingerprint) {
-                    remains.residual += 1;
-                } else {
-                    remains.arrived.push(found);
-                }
-            }
+            remains.sort(&listed, found.matches);
             from = found.next;
             if from.is_none() {
                 return Ok(remains);
             }
         }
+    }
+
+    /// Judges what a sweep over a table found of somebody whose items were acted on.
+    pub(super) async fn remains_of(
+        &self,
+        task: &Task,
+        found: Vec<Match>,
+    ) -> Result<Remains, Fault> {
+        let mut remains = Remains::new(CheckMethod::Scan);
+        remains.sort(&self.listed(task).await?, found);
+        Ok(remains)
     }
 
     /// Everything the manifests of all rounds list.
@@ -146,7 +183,7 @@ impl Worker {
         &self,
         mut task: Task,
         version: Version,
-        as_of: jiff::Timestamp,
+        as_of: Timestamp,
         arrived: Vec<Match>,
     ) -> Result<Step, Fault> {
         let round = task.rounds + 1;

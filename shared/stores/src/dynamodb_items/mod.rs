@@ -10,6 +10,7 @@ mod expression;
 mod path;
 mod probe;
 mod search;
+mod sweep;
 mod tables;
 mod value;
 
@@ -26,6 +27,7 @@ use quittance_engine::record::Record;
 
 use self::change::Aim;
 use self::probe::Probe;
+pub(crate) use self::sweep::{search as search_segment, segments};
 pub(crate) use self::tables::Tables;
 use self::value::Attributes;
 use crate::{AwsStores, Rules, errors};

@@ -34,11 +34,15 @@ struct Progress {
     met: Vec<String>,
 }
 
-#[derive(Clone, Serialize, Deserialize)]
+/// How far a segment of a scan is read.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Extent {
+pub(super) enum Extent {
+    /// Not at all.
     Fresh,
+    /// To this key.
     After(Key),
+    /// To its end.
     Done,
 }
 
@@ -205,7 +209,7 @@ async fn by_scan(
     }
     let mut pages = Vec::new();
     for (number, extent) in progress.segments.iter().enumerate() {
-        pages.push(scan_page(items, any, number, extent));
+        pages.push(scan_segment(items, any, number, SEGMENTS, extent));
     }
     let pages: Vec<Result<ScanPage, Fault>> =
         stream::iter(pages).buffered(SEGMENTS).collect().await;
@@ -226,15 +230,18 @@ async fn by_scan(
     Ok(found)
 }
 
-struct ScanPage {
-    items: Vec<Attributes>,
-    reached: Extent,
+/// A page of a segment.
+pub(super) struct ScanPage {
+    pub(super) items: Vec<Attributes>,
+    pub(super) reached: Extent,
 }
 
-async fn scan_page(
+/// Reads the next page of a segment: items that are, perhaps, what `any` looks for.
+pub(super) async fn scan_segment(
     items: &Items<'_>,
     any: &[Lookup],
     number: usize,
+    total: usize,
     extent: &Extent,
 ) -> Result<ScanPage, Fault> {
     let after = match extent {
@@ -259,7 +266,7 @@ async fn scan_page(
         .set_expression_attribute_names(names)
         .set_expression_attribute_values(values)
         .segment(i32::try_from(number).unwrap_or(i32::MAX))
-        .total_segments(i32::try_from(SEGMENTS).unwrap_or(i32::MAX))
+        .total_segments(i32::try_from(total).unwrap_or(i32::MAX))
         .set_exclusive_start_key(start_key(after)?)
         .send()
         .await
@@ -371,4 +378,4 @@ const READS_AT_ONCE: usize = 16;
 /// How many met items a cursor remembers; beyond, an item found by two indexes may come twice.
 const MET_LIMIT: usize = 2_000;
 /// Comparisons in a filter; DynamoDB bounds an expression's operands.
-const FILTER_TERMS: usize = 50;
+pub(super) const FILTER_TERMS: usize = 50;

@@ -15,6 +15,21 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
+    /// Returns about how many bytes a table holds. It changes all the time, and DynamoDB says so
+    /// every six hours only: it is asked each time.
+    pub(crate) async fn size(&self, client: &Client, table: &str) -> Result<u64, Fault> {
+        let answer = client
+            .describe_table()
+            .table_name(table)
+            .send()
+            .await
+            .map_err(|error| errors::dynamodb("DescribeTable", table, &error))?;
+        let bytes = answer.table().and_then(|table| table.table_size_bytes);
+        Ok(bytes
+            .and_then(|bytes| u64::try_from(bytes).ok())
+            .unwrap_or_default())
+    }
+
     /// Returns the names of a table's key attributes.
     pub(crate) async fn key_names(
         &self,

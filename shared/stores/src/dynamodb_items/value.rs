@@ -111,6 +111,17 @@ pub(super) fn equal(a: &AttributeValue, b: &AttributeValue) -> bool {
     }
 }
 
+/// Bytes that are the same for exactly those values that are [`equal`].
+pub(super) fn comparable(value: &AttributeValue) -> Vec<u8> {
+    if let AttributeValue::N(text) = value
+        && let Some(decimal) = decimal(text)
+    {
+        let sign = if decimal.negative { '-' } else { '+' };
+        return format!("N{sign}{}e{}", decimal.digits, decimal.exponent).into_bytes();
+    }
+    canonical(value)
+}
+
 /// Digest of a whole item, the same for the same content whatever order it arrives in.
 pub(super) fn fingerprint(item: &Attributes) -> Digest {
     let mut bytes = b"quittance-item/v1\0".to_vec();
@@ -236,6 +247,7 @@ mod tests {
             ("0.10", "1E-1"),
         ] {
             assert!(equal(&number(a), &number(b)), "{a} is {b}");
+            assert_eq!(comparable(&number(a)), comparable(&number(b)), "{a} is {b}");
         }
         for (a, b) in [
             ("7", "-7"),
@@ -246,6 +258,11 @@ mod tests {
             ),
         ] {
             assert!(!equal(&number(a), &number(b)), "{a} is not {b}");
+            assert_ne!(
+                comparable(&number(a)),
+                comparable(&number(b)),
+                "{a} is not {b}"
+            );
         }
         assert!(!equal(&number("7"), &AttributeValue::S("7".to_owned())));
         assert!(

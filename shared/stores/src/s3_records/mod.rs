@@ -27,7 +27,7 @@ use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::manifest::Cursor;
 use quittance_core::sweep::ObjectRef;
 use quittance_engine::ports::{
-    Draft, ObjectPage, RecordEraser, RecordReader, Roster, Searched, Standing, Wanted,
+    Draft, ObjectPage, RecordEraser, Roster, Searched, Standing, Wanted,
 };
 
 use self::look::{Look, Sought};
@@ -118,31 +118,34 @@ impl Looks {
     }
 }
 
-#[async_trait]
-impl RecordReader for AwsStores {
-    async fn objects(&self, store: &Store, from: Option<&Cursor>) -> Result<ObjectPage, Fault> {
-        listing::objects(&Records::open(self, store)?, from).await
-    }
+/// Lists a store's objects.
+pub(crate) async fn objects(
+    stores: &AwsStores,
+    store: &Store,
+    from: Option<&Cursor>,
+) -> Result<ObjectPage, Fault> {
+    listing::objects(&Records::open(stores, store)?, from).await
+}
 
-    async fn search(
-        &self,
-        store: &Store,
-        object: &ObjectRef,
-        roster: &Roster,
-        wanted: Wanted,
-    ) -> Result<Searched, Fault> {
-        let records = Records::open(self, store)?;
-        let sought = Sought {
-            set: self.match_sets.of(store, roster, &self.rules)?,
-            excluded: BTreeSet::new(),
-        };
-        let action = match wanted {
-            Wanted::Copies => Action::HandOut,
-            Wanted::Counts => Action::to_find(&store.deletion),
-        };
-        let looks = records.looks(object, &sought, &action).await?;
-        Ok(looks.searched())
-    }
+/// Reads one object through.
+pub(crate) async fn search(
+    stores: &AwsStores,
+    store: &Store,
+    object: &ObjectRef,
+    roster: &Roster,
+    wanted: Wanted,
+) -> Result<Searched, Fault> {
+    let records = Records::open(stores, store)?;
+    let sought = Sought {
+        set: stores.match_sets.of(store, roster, &stores.rules)?,
+        excluded: BTreeSet::new(),
+    };
+    let action = match wanted {
+        Wanted::Copies => Action::HandOut,
+        Wanted::Counts => Action::to_find(&store.deletion),
+    };
+    let looks = records.looks(object, &sought, &action).await?;
+    Ok(looks.searched())
 }
 
 #[async_trait]

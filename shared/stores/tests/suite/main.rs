@@ -8,6 +8,7 @@ mod races;
 mod records;
 mod rewrites;
 mod s3;
+mod tables;
 mod versions;
 // Marked, so that clippy knows fixtures for what they are: tests may unwrap.
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::super::names;
 use super::super::reading::{Field, Fields, Reader};
-use super::super::store::{About, Account, Sweep};
+use super::super::store::{About, Account, Find, Sweep};
 use super::places::PlaceKind;
 use super::{Noted, optional, optional_text, owned_if};
 
@@ -86,17 +86,21 @@ pub(super) fn sweep(
     reader: &mut Reader,
     fields: &mut Fields<'_>,
     kind: Option<PlaceKind>,
+    find: &[Find],
 ) -> Result<Option<Sweep>, Noted> {
-    match kind {
-        Some(PlaceKind::Records) | None => {}
-        Some(PlaceKind::Table | PlaceKind::Objects | PlaceKind::Attested) => {
-            fields.refuse(
-                reader,
-                "sweep",
-                "only record stores are swept; leave sweep out",
-            );
-            return Ok(None);
+    let advice = match kind {
+        Some(PlaceKind::Records) | None => None,
+        Some(PlaceKind::Table) if find.iter().any(Find::reads_everything) => None,
+        Some(PlaceKind::Table) => {
+            Some("every subject is found by key or index, so nothing is swept; leave sweep out")
         }
+        Some(PlaceKind::Objects | PlaceKind::Attested) => {
+            Some("only records and tables are swept; leave sweep out")
+        }
+    };
+    if let Some(advice) = advice {
+        fields.refuse(reader, "sweep", advice);
+        return Ok(None);
     }
     optional(fields, "sweep", |field| {
         let mut fields = reader.fields(field, "{ every: 6h }")?;

@@ -93,7 +93,7 @@ fn store(
     });
     let residency = optional_text(reader, &mut fields, "residency");
     let account = circumstances::account(reader, &mut fields, kind);
-    let sweep = circumstances::sweep(reader, &mut fields, kind);
+    let sweep = circumstances::sweep(reader, &mut fields, kind, find_or_none);
     reader.finish(&fields);
     Some(Store {
         id: id?,

@@ -278,11 +278,22 @@ fn a_table_may_be_searched_by_any_field_at_a_price() {
     assert!(
         warnings
             .iter()
-            .any(|text| text.contains("reads the whole table")),
+            .any(|text| text.contains("the whole table is read, in sweeps")),
         "{warnings:?}"
     );
+    let swept = |find: &str| format!("{}    sweep: {{ every: 6h }}\n", table_by(find));
+    assert!(DataMap::parse(&swept("{ field: mail }")).is_ok());
+    let by_key = problems(&swept("{ key: pk }"));
+    assert!(by_key[0].contains("nothing is swept"), "{by_key:?}");
     assert!(problems(&by("{ field: mail, key: pk }"))[0].contains("make two entries"));
     assert!(problems(&by("{}"))[0].contains("or field: to read the whole table"));
+}
+
+/// A table that is found in this way.
+fn table_by(find: &str) -> String {
+    with_stores(&format!(
+        "  - id: a\n    public_name: A\n    dynamodb: {{ table: customers }}\n    find: [ {{ email: {find} }} ]\n"
+    ))
 }
 
 /// A store of rows that is found in these ways.

@@ -75,7 +75,9 @@ impl Worker {
 
     async fn sweep_once(&self, id: &StoreId, until: Timestamp) -> Result<Step, Fault> {
         let map = self.map.clone();
-        let store = map.store(id).filter(|store| plan::is_swept(store));
+        let store = map
+            .store(id)
+            .filter(|store| plan::is_swept(store, self.right()));
         let latest = self.latest_sweep(id).await?;
         let next = latest
             .as_ref()
@@ -136,7 +138,8 @@ impl Worker {
         tasks: &[Task],
         mut stores: Vec<StoreId>,
     ) -> Result<Option<Vec<StoreId>>, Fault> {
-        let swept = |store: &StoreId| self.map.store(store).is_some_and(plan::is_swept);
+        let is_swept = |store| plan::is_swept(store, self.right());
+        let swept = |store: &StoreId| self.map.store(store).is_some_and(is_swept);
         let waits = |task: &&Task| {
             task.sweep != Membership::Outside && stores.contains(&task.store) && swept(&task.store)
         };

@@ -121,7 +121,7 @@ impl Worker {
                 Err(fault) => Err(fault),
             };
         }
-        let purpose = purpose_of(&task);
+        let purpose = self.purpose_of(&task);
         let now = is_workable(&request, &task) && !self.is_outdated(&request);
         Ok(purpose
             .filter(|_| now)
@@ -176,7 +176,7 @@ impl Worker {
         let entry = self.ledger.load(&key).await?;
         let fits = is_workable(&request, &task)
             && task.generation == member.generation
-            && purpose_of(&task) == Some(sweep.purpose);
+            && self.purpose_of(&task) == Some(sweep.purpose);
         let (true, Membership::Waiting, Some(Stored { version: entry, .. })) =
             (fits, task.sweep, entry)
         else {
@@ -198,6 +198,20 @@ impl Worker {
             .await
     }
 
+    /// What a task needs from a sweep where it stands. Items of a table are acted on one by one:
+    /// only the look back is left to do.
+    fn purpose_of(&self, task: &Task) -> Option<Purpose> {
+        let is_table = self.map.store(&task.store).is_some_and(Store::is_scanned);
+        match task.stage {
+            TaskStage::Pending => Some(Purpose::Find),
+            TaskStage::Acting if is_table => Some(Purpose::Find),
+            TaskStage::Acting => Some(Purpose::Forget),
+            TaskStage::Located | TaskStage::Done | TaskStage::Exempt | TaskStage::Blocked(_) => {
+                None
+            }
+        }
+    }
+
     async fn exclude(&self, sweep: &Sweep, request: RequestId) -> Result<(), Fault> {
         let key = Key::Exclusion(sweep.id.clone(), request);
         if self.ledger.load(&key).await?.is_some() {
@@ -211,14 +225,5 @@ impl Worker {
         self.ledger
             .commit(&[Write::Create(Item::Exclusion(out))])
             .await
-    }
-}
-
-/// What a task needs from a sweep where it stands.
-const fn purpose_of(task: &Task) -> Option<Purpose> {
-    match task.stage {
-        TaskStage::Pending => Some(Purpose::Find),
-        TaskStage::Acting => Some(Purpose::Forget),
-        TaskStage::Located | TaskStage::Done | TaskStage::Exempt | TaskStage::Blocked(_) => None,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use quittance_core::digest::Tag;
 use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::id::RequestId;
-use quittance_core::manifest::Cursor;
+use quittance_core::manifest::{Cursor, Match};
 use quittance_core::subject::Identifiers;
 use quittance_core::sweep::{ObjectRef, Shard, Sweep};
 use serde::{Deserialize, Serialize};
@@ -63,6 +63,9 @@ pub(super) struct ObjectResult {
     pub(super) matched: Vec<MemberRows>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) records: Vec<(u32, Record)>,
+    /// Of a table: the items, by member.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) located: Vec<(u32, Match)>,
     pub(super) blocked: Option<BlockReason>,
 }
 

@@ -134,6 +134,7 @@ impl Worker {
             after: intent.after,
             matched: intent.matched.clone(),
             records: Vec::new(),
+            located: Vec::new(),
             blocked: None,
         }))
     }

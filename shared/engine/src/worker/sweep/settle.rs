@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use jiff::Timestamp;
+use quittance_core::data_map::Store;
 use quittance_core::digest::Digest;
 use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::manifest::{Cursor, Locator, Match, Part};
@@ -36,6 +37,34 @@ struct Share {
     round: u8,
     result: ObjectResult,
     rows: MemberRows,
+}
+
+impl Share {
+    fn of(round: u8, result: &ObjectResult, rows: MemberRows) -> Self {
+        let records = result.records.iter();
+        let located = result.located.iter();
+        let result = ObjectResult {
+            object: result.object.clone(),
+            etag: result.etag.clone(),
+            before: result.before,
+            after: result.after,
+            matched: vec![rows],
+            records: records
+                .filter(|(of, _)| *of == rows.member)
+                .cloned()
+                .collect(),
+            located: located
+                .filter(|(of, _)| *of == rows.member)
+                .cloned()
+                .collect(),
+            blocked: result.blocked,
+        };
+        Self {
+            round,
+            result,
+            rows,
+        }
+    }
 }
 
 /// What a sweep came to, for some of its members.
@@ -95,13 +124,8 @@ impl Worker {
                 .iter()
                 .filter(|rows| members.contains(&rows.member))
             {
-                let mut result = result.clone();
-                result.records.retain(|(member, _)| *member == rows.member);
-                gathered.shares.entry(rows.member).or_default().push(Share {
-                    round,
-                    result,
-                    rows: *rows,
-                });
+                let share = Share::of(round, &result, *rows);
+                gathered.shares.entry(rows.member).or_default().push(share);
             }
         })
         .await?;
@@ -134,12 +158,18 @@ impl Worker {
         if sweep.purpose == Purpose::Forget {
             self.count(sweep, &request, &mut task, mine).await?;
         }
+        // What was found is of use only where the store is still what it was.
+        let map = self.map.clone();
+        let store = map.store(&sweep.id.store);
+        let store = store.filter(|store| store.digest() == sweep.described);
         // Whether the task is still where the sweep met it, and the sweep came to its end for it.
-        let met = match sweep.purpose {
-            Purpose::Find => TaskStage::Pending,
-            Purpose::Forget => TaskStage::Acting,
+        let met = match (sweep.purpose, task.stage) {
+            (Purpose::Find, TaskStage::Pending) => store.is_some(),
+            (Purpose::Find, TaskStage::Acting) => store.is_some_and(Store::is_scanned),
+            (Purpose::Forget, stage) => stage == TaskStage::Acting,
+            (Purpose::Find, _) => false,
         };
-        let current = task.stage == met
+        let current = met
             && task.generation == member.generation
             && request.ending.is_none()
             && sweep.cut != Some(Cut::Redescribed);
@@ -152,8 +182,12 @@ impl Worker {
             self.replace_task(task, version).await
         } else if forgets {
             self.forgotten(sweep, task, version, mine).await
+        } else if task.stage == TaskStage::Acting {
+            self.looked_back(sweep, task, version, mine).await
         } else {
-            self.found(sweep, &request, task, version, mine).await
+            let is_table = store.is_some_and(Store::is_scanned);
+            self.found(sweep, &request, task, version, parts(mine, is_table))
+                .await
         };
         settled?;
         let message = Message::Request { id: member.request };
@@ -208,13 +242,12 @@ impl Worker {
         request: &Request,
         mut task: Task,
         version: Version,
-        mine: &[Share],
+        parts: Vec<Found>,
     ) -> Result<(), Fault> {
         let papers = self.papers(request).await?;
-        let parts = parts(mine);
         let count = u32::try_from(parts.len()).unwrap_or(u32::MAX);
-        for (number, shares) in (0..count).zip(&parts) {
-            let matches = shares.iter().map(|share| found_match(share)).collect();
+        task.outcome.shared = parts.iter().map(|found| found.shared).sum();
+        for (number, found) in (0..count).zip(parts) {
             let last = number.saturating_add(1) == count;
             let part = Part {
                 v: 1,
@@ -222,15 +255,14 @@ impl Worker {
                 round: 1,
                 part: number,
                 as_of: sweep.round_at.unwrap_or(sweep.opened_at),
-                matches,
+                matches: found.matches,
                 next: (!last).then_some(Cursor(serde_json::Value::Null)),
             };
             let name = vault::manifest_part(&task, 1, number);
             self.vault
                 .keep(task.request, &name, &to_json(&part)?)
                 .await?;
-            if self.right() == Right::Access {
-                let records = shares.iter().flat_map(|share| records(share)).collect();
+            if let Some(records) = found.copied.filter(|_| self.right() == Right::Access) {
                 self.keep_collected(&task, number, records).await?;
             }
         }
@@ -239,11 +271,31 @@ impl Worker {
         located.sweep = Some(sweep.id.n);
         // Under an earlier data map something may have been done already.
         task.outcome.matched += located.matched;
-        task.outcome.shared = mine.iter().map(|share| share.rows.shared).sum();
         task.located = Some(located);
         task.stage = act::stage_after(&task, TaskEvent::Located)?;
         task.cursor = 0;
         self.replace_task(task, version).await
+    }
+
+    /// Settles a member whose items were acted on before the sweep began: it was the look back.
+    async fn looked_back(
+        &self,
+        sweep: &Sweep,
+        task: Task,
+        version: Version,
+        mine: &[Share],
+    ) -> Result<(), Fault> {
+        let at = sweep.round_at.unwrap_or(sweep.opened_at);
+        let found = mine.iter().flat_map(located).cloned().collect();
+        let remains = self.remains_of(&task, found).await?;
+        match self.conclude(task.clone(), version, remains, at).await {
+            Err(Fault::Block(reason)) => {
+                let mut task = task;
+                stuck::put_block(&mut task, reason, self.clock.now());
+                self.replace_task(task, version).await
+            }
+            concluded => concluded.map(drop),
+        }
     }
 
     /// Counts what was done for a member, as its evidence says.
@@ -319,24 +371,53 @@ impl Worker {
     }
 }
 
+/// One part of a member's manifest.
+#[derive(Default)]
+struct Found {
+    matches: Vec<Match>,
+    /// The rows themselves, where the sweep copied them; a table's items are read when they are
+    /// acted on.
+    copied: Option<Vec<Record>>,
+    shared: u64,
+}
+
 /// Cuts a member's share into parts of a manifest; at least one, which may be empty.
-fn parts(mine: &[Share]) -> Vec<Vec<&Share>> {
-    let mut parts: Vec<Vec<&Share>> = vec![Vec::new()];
-    let mut rows = 0;
+fn parts(mine: &[Share], is_table: bool) -> Vec<Found> {
+    let copied = (!is_table).then(Vec::new);
+    let empty = || Found {
+        copied: copied.clone(),
+        ..Found::default()
+    };
+    let mut done = Vec::new();
+    let mut part = empty();
     for share in mine {
-        let more = share.result.records.len();
-        let fits = |part: &Vec<&Share>| {
-            part.is_empty() || part.len() < MATCHES_IN_PART && rows + more <= ROWS_IN_PART
-        };
-        if let Some(part) = parts.last_mut().filter(|part| fits(part)) {
-            part.push(share);
-        } else {
-            parts.push(vec![share]);
-            rows = 0;
+        let rows = part.copied.as_ref().map_or(0, Vec::len);
+        let records = records(share);
+        if !part.matches.is_empty() && rows.saturating_add(records.len()) > ROWS_IN_PART {
+            done.push(std::mem::replace(&mut part, empty()));
         }
-        rows += more;
+        let mut matches: Vec<Match> = located(share).cloned().collect();
+        if !is_table {
+            matches.push(found_match(share));
+        }
+        for found in matches {
+            if part.matches.len() >= MATCHES_IN_PART {
+                done.push(std::mem::replace(&mut part, empty()));
+            }
+            part.matches.push(found);
+        }
+        if let Some(copied) = &mut part.copied {
+            copied.extend(records);
+        }
+        part.shared = part.shared.saturating_add(share.rows.shared);
     }
-    parts
+    done.push(part);
+    done
+}
+
+/// Lists the items of a table that are in a share.
+fn located(share: &Share) -> impl Iterator<Item = &Match> {
+    share.result.located.iter().map(|(_, found)| found)
 }
 
 fn found_match(share: &Share) -> Match {

@@ -145,7 +145,7 @@ impl Worker {
             }
             match self.object(job, index, object, until).await {
                 Ok(Some(result)) => {
-                    bytes += size_of_records(&result);
+                    bytes += size_of(&result);
                     results.push(result);
                 }
                 Ok(None) => return Ok((results, Some(Stop::Paused))),
@@ -263,6 +263,7 @@ pub(super) fn result(object: &ObjectRef, searched: Searched, after: u64) -> Obje
         after,
         matched: searched.matched,
         records: searched.records,
+        located: searched.located,
         blocked: None,
     }
 }
@@ -282,14 +283,15 @@ fn matched_rows(result: &ObjectResult) -> u64 {
     result.matched.iter().map(|rows| rows.rows).sum()
 }
 
-fn size_of_records(result: &ObjectResult) -> usize {
-    if result.records.is_empty() {
+/// How large a result is because of what was copied or located.
+fn size_of(result: &ObjectResult) -> usize {
+    if result.records.is_empty() && result.located.is_empty() {
         return 0;
     }
-    serde_json::to_vec(&result.records).map_or(0, |bytes| bytes.len())
+    serde_json::to_vec(&(&result.records, &result.located)).map_or(0, |bytes| bytes.len())
 }
 
 /// How many objects are worked on between two commits.
 const OBJECTS_AT_ONCE: usize = 16;
-/// How many bytes of copied rows a result holds before it is committed.
+/// How many bytes of rows and items a result holds before it is committed.
 const BYTES_AT_ONCE: usize = 4 << 20;
