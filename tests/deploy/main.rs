@@ -13,6 +13,7 @@
 )]
 
 mod company;
+mod ends;
 mod guard;
 mod http;
 mod iam;

@@ -2,8 +2,7 @@
 //!
 //! What a message means is the function's; a poison message fails alone, by partial batch response.
 //! Nothing is kept for later between two invocations: every write is done before the answer, log lines
-//! and metrics are not buffered. So there is nothing to do when Lambda ends a process, and none of its
-//! extensions is registered to be told of it.
+//! and metrics are not buffered.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +22,7 @@ use serde_json::Value;
 use crate::adapters::{Adapters, Need};
 use crate::clock::SystemClock;
 use crate::metrics::{self, Metric};
+use crate::shutdown::until_ended;
 use crate::telemetry::{self, Format};
 
 /// Reads the settings, starts the log, builds the clients: once per process.
@@ -90,7 +90,7 @@ pub async fn serve_queue(consumer: &dyn Consumer) -> Result<(), Error> {
 /// # Errors
 /// What the runtime reports.
 pub async fn serve(consumer: &dyn Consumer, other: &dyn Other) -> Result<(), Error> {
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
+    let runs = lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
         let LambdaEvent { payload, context } = event;
         let Some(batch) = batch(&payload)? else {
             other.handle(&payload).await?;
@@ -112,8 +112,8 @@ pub async fn serve(consumer: &dyn Consumer, other: &dyn Other) -> Result<(), Err
             ],
         );
         Ok::<_, Error>(serde_json::to_value(answer(failed))?)
-    }))
-    .await
+    }));
+    until_ended(runs).await
 }
 
 /// Reads a batch of messages; none for an event of another kind.

@@ -18,6 +18,7 @@ pub mod provision;
 pub mod queues;
 pub mod secrets;
 pub mod settings;
+pub mod shutdown;
 pub mod signer;
 pub mod telemetry;
 pub mod tiles;
