@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::body::Body;
 use http::Request;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use quittance_core::fault::Fault;
 use quittance_core::request::{DenialReason, GateReason, Outcome, Right};
 use quittance_engine::intake::{IntakeError, Status, Submission, Submitted};
@@ -154,6 +154,43 @@ async fn a_list_is_no_object() {
         .body(Body::from(" [\"eve@people.test\"]"))
         .unwrap();
     assert_eq!(world.send(request).await.status, 400);
+}
+
+/// By the clock of the runtime, which only waiting moves: memory answers in no time at all.
+#[tokio::test(start_paused = true)]
+async fn asking_for_a_code_takes_as_long_and_says_as_much_whoever_asks() {
+    let world = World::new();
+    let form = json!({
+        "right": "access", "identifiers": { "email": ADDRESS },
+        "client_token": "0123456789abcdef",
+    });
+    let request = Request::post("/v1/requests")
+        .header("content-type", "application/json")
+        .body(Body::from(form.to_string()))
+        .unwrap();
+    let submitted: Value = serde_json::from_str(&world.send(request).await.text).unwrap();
+    let reference = submitted["reference"].as_str().unwrap();
+    world.clock.advance(SignedDuration::from_mins(11));
+    let mut told = BTreeSet::new();
+    for (reference, address) in [
+        (reference, ADDRESS),
+        (reference, "eve@people.test"),
+        ("DSR-0000-0000-0000-0", ADDRESS),
+    ] {
+        let request = Request::post(format!("/v1/requests/{reference}/codes"))
+            .header("content-type", "application/json")
+            .body(Body::from(json!({ "email": address }).to_string()))
+            .unwrap();
+        let began = tokio::time::Instant::now();
+        let answer = world.send(request).await;
+        told.insert((answer.status.as_u16(), answer.text, began.elapsed()));
+    }
+    assert_eq!(world.mailer.to(ADDRESS).len(), 2, "the form's code, and one more");
+    let told: Vec<_> = told.into_iter().collect();
+    let [(status, _, took)] = told.as_slice() else {
+        panic!("answers differ: {told:?}");
+    };
+    assert!((200..300).contains(status) && took.as_millis() >= 1_000, "{told:?}");
 }
 
 fn same_words<T: Serialize>(schema: &Value, words: &[T]) {
