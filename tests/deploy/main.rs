@@ -20,6 +20,7 @@ mod iam;
 #[path = "../contract/server.rs"]
 mod ministack;
 mod people;
+mod public;
 mod sizes;
 mod stack;
 
@@ -58,6 +59,27 @@ pub(crate) async fn until<T>(
         assert!(Instant::now() < deadline, "not after {patience:?}: {what}");
         ticks.tick().await;
     }
+}
+
+/// The copy took nothing away, the deletion everything of one person's, the opt-out a flag.
+async fn everybody_has_what_they_asked_for(stack: &Stack) {
+    assert_eq!(left(&stack.clients, 0).await, untouched(0));
+    let gone = Left {
+        account: false,
+        flagged: false,
+        author: "***".to_owned(),
+        pictures: 0,
+        rows: 0,
+    };
+    assert_eq!(left(&stack.clients, 1).await, gone);
+    assert_eq!(
+        left(&stack.clients, 2).await,
+        Left {
+            flagged: true,
+            ..untouched(2)
+        }
+    );
+    assert_eq!(left(&stack.clients, 3).await, untouched(3));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,24 +154,7 @@ async fn what_is_deployed_answers_and_proves_it() {
         "nothing was killed"
     );
 
-    assert_eq!(left(&stack.clients, 0).await, untouched(0));
-    let gone = Left {
-        account: false,
-        flagged: false,
-        author: "***".to_owned(),
-        pictures: 0,
-        rows: 0,
-    };
-    assert_eq!(left(&stack.clients, 1).await, gone);
-    assert_eq!(
-        left(&stack.clients, 2).await,
-        Left {
-            flagged: true,
-            ..untouched(2)
-        }
-    );
-    assert_eq!(left(&stack.clients, 3).await, untouched(3));
-
+    everybody_has_what_they_asked_for(&stack).await;
     let export = people::download(&stack, &copy).await;
     assert!(export.starts_with(b"PK"), "an export is a ZIP");
     told("the export was downloaded");
@@ -158,6 +163,8 @@ async fn what_is_deployed_answers_and_proves_it() {
         people::verify(&stack, &receipt).await;
     }
     told("receipts verify with openssl and sh, and with dsr");
+    public::anybody_may_read(&stack, &[&copy, &deletion, &opt_out]).await;
+    told("receipts and the log are there for anybody");
 
     poison_ends_alone(&stack).await;
     told("the poison is a dead letter");
@@ -195,7 +202,7 @@ async fn logs_name_nobody(stack: &Stack) {
     for function in FUNCTIONS {
         let lines = stack.log(function).await;
         assert!(!lines.contains("customers.test"), "{function}: {lines}");
-        let counts = !["download", "intake"].contains(&function);
+        let counts = !["download", "intake", "published"].contains(&function);
         // The doors speak up only when they fail.
         for mark in ["CloudWatchMetrics", "invocation.id"] {
             assert_eq!(lines.contains(mark), counts, "{function}: {mark}: {lines}");

@@ -25,8 +25,15 @@ use crate::{DATA_MAP, ORIGIN, root, until};
 pub(crate) const STACK: &str = "quittance-deploy";
 pub(crate) const SENDER: &str = "privacy@example.test";
 const ARTIFACTS: &str = "artifacts";
-pub(crate) const FUNCTIONS: [&str; 7] = [
-    "access", "clock", "deletion", "download", "intake", "opt-out", "receipts",
+pub(crate) const FUNCTIONS: [&str; 8] = [
+    "access",
+    "clock",
+    "deletion",
+    "download",
+    "intake",
+    "opt-out",
+    "published",
+    "receipts",
 ];
 
 /// A deployed system.

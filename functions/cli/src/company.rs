@@ -5,7 +5,6 @@
 
 mod dispatch;
 mod home;
-mod published;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -32,7 +31,6 @@ use tokio::task::JoinSet;
 
 pub(crate) use self::home::Home;
 use self::home::Running;
-use self::published::Published;
 use crate::args::LocalArgs;
 use crate::printing::{Failure, data, talk};
 use crate::shop::{self, Days};
@@ -185,11 +183,11 @@ pub(crate) fn handler() -> Handler {
 fn door(adapters: &Adapters, map: &Arc<DataMap>, policy: String) -> Result<Router, Failure> {
     let intake = quittance_intake::wire(adapters, Arc::clone(map), handler())?;
     let download = quittance_download::wire(adapters)?;
-    let house = House::of(&map.controller).with_evidence();
-    let published = Published {
+    let house = House::of(&map.controller);
+    let published = quittance_published::Published {
         evidence: Arc::new(adapters.evidence()?),
         tiles: Arc::new(adapters.tiles()?),
-        policy,
+        policy: Some(policy),
         house: house.clone(),
     };
     let routes = quittance_intake::routes(intake, house.clone())

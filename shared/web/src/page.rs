@@ -16,8 +16,6 @@ pub struct House {
     pub name: String,
     /// Where questions go: a mailbox or an address.
     pub contact: String,
-    /// Whether there is a page for regulators and auditors.
-    pub shows_evidence: bool,
 }
 
 impl House {
@@ -26,15 +24,7 @@ impl House {
         Self {
             name: controller.name.clone(),
             contact: controller.contact.clone(),
-            shows_evidence: false,
         }
-    }
-
-    /// Says that receipts and the log are served beside the pages.
-    #[must_use]
-    pub fn with_evidence(mut self) -> Self {
-        self.shows_evidence = true;
-        self
     }
 }
 

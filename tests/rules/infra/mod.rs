@@ -20,13 +20,14 @@ use crate::tree::{Finding, Tree, require_none};
 pub(crate) struct Template(Value);
 
 /// One function and what runs it: the name of its folder, and of its resource.
-pub(crate) const FUNCTIONS: [(&str, &str); 7] = [
+pub(crate) const FUNCTIONS: [(&str, &str); 8] = [
     ("access", "Access"),
     ("clock", "Clock"),
     ("deletion", "Deletion"),
     ("download", "Download"),
     ("intake", "Intake"),
     ("opt-out", "OptOut"),
+    ("published", "Published"),
     ("receipts", "Receipts"),
 ];
 

@@ -124,18 +124,23 @@ pub(super) fn rules() -> Vec<Rule> {
             ],
         },
         Rule {
-            says: "only the clock destroys papers and keys, only receipts touches the log, and nobody deletes evidence",
+            says: "only the clock destroys papers and keys, only receipts writes the log, only published reads it too, and nobody deletes evidence",
             finds: |template| {
                 let mut findings = only(
                     template,
                     |grant| grant.action.contains("Delete") && about(grant, &["Vault", "Keys"]),
                     &["clock"],
                 );
+                let reads = |grant: &Grant| {
+                    about(grant, &["Log"])
+                        && ["s3:GetObject", "s3:ListBucket"].contains(&grant.action.as_str())
+                };
                 findings.extend(only(
                     template,
-                    |grant| about(grant, &["Log", "LogHead"]),
+                    |grant| about(grant, &["Log", "LogHead"]) && !reads(grant),
                     &["receipts"],
                 ));
+                findings.extend(only(template, reads, &["published", "receipts"]));
                 findings.extend(only(
                     template,
                     |grant| grant.action.contains("Delete") && about(grant, &["Evidence"]),
@@ -151,6 +156,12 @@ pub(super) fn rules() -> Vec<Rule> {
                 ),
                 plant("AccessRole", json!("dynamodb:DeleteItem"), attached("Keys")),
                 plant("AccessRole", json!("s3:PutObject"), within("Log", "tile/*")),
+                plant("ClockRole", json!("s3:GetObject"), within("Log", "tile/*")),
+                plant(
+                    "PublishedRole",
+                    json!("s3:PutObject"),
+                    within("Log", "checkpoint"),
+                ),
                 plant(
                     "ReceiptsRole",
                     json!("s3:DeleteObject"),

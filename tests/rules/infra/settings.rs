@@ -54,6 +54,7 @@ pub(super) fn needs(function: &str) -> Vec<Need> {
         "download" => quittance_download::NEEDS.to_vec(),
         "intake" => quittance_intake::NEEDS.to_vec(),
         "opt-out" => quittance_opt_out::NEEDS.to_vec(),
+        "published" => quittance_published::NEEDS.to_vec(),
         "receipts" => quittance_receipts::NEEDS.to_vec(),
         other => panic!("functions/{other} is new: add it here"),
     }

@@ -184,7 +184,7 @@ impl Door {
             facts: self.facts(status),
             is_draft: status.stage == "draft",
             export_ready: status.export_ready,
-            has_receipt: self.house.shows_evidence && status.stage == "closed",
+            has_receipt: status.stage == "closed",
             was_refused: status.denial.is_some(),
             authority: self.intake.map.controller.authority.as_deref(),
             revocable: status.revocable,

@@ -1,7 +1,7 @@
 //! What anybody may read: receipts, the log's files, the policy, and a page for regulators.
 //!
-//! On AWS these are objects of two buckets behind a web server; here they are read for each answer.
-//! Nothing else of the buckets can be reached: neither statements nor staged batches.
+//! These are objects of two buckets, read for each answer. Nothing else of the buckets can be
+//! reached: neither statements nor staged batches. It holds no key and no vault, and writes nothing.
 
 use std::sync::Arc;
 
@@ -11,16 +11,46 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use http::{StatusCode, header};
+use quittance_aws::adapters::{Adapters, Need, StartError};
+use quittance_core::data_map::DataMap;
 use quittance_core::fault::Fault;
 use quittance_engine::ports::{Evidence, TileStore};
-use quittance_web::{House, Path, Problem, page};
+use quittance_web::{House, Path, Problem, harden, page};
+
+/// What this function needs to be told. The data map says whose page it is.
+pub const NEEDS: [Need; 3] = [Need::Evidence, Need::Tiles, Need::DataMap];
 
 /// Where what is public lies.
-pub(super) struct Published {
-    pub(super) evidence: Arc<dyn Evidence>,
-    pub(super) tiles: Arc<dyn TileStore>,
-    pub(super) policy: String,
-    pub(super) house: House,
+#[derive(Debug)]
+pub struct Published {
+    /// Receipts.
+    pub evidence: Arc<dyn Evidence>,
+    /// The log's files.
+    pub tiles: Arc<dyn TileStore>,
+    /// Whose log and whose signature to believe (C2SP tlog-policy); when there is none, it is a
+    /// file beside the log's.
+    pub policy: Option<String>,
+    /// Whose page it is.
+    pub house: House,
+}
+
+/// Wires the use-case.
+///
+/// # Errors
+/// What is missing or wrong in the settings.
+pub fn wire(adapters: &Adapters, map: &DataMap) -> Result<Published, StartError> {
+    Ok(Published {
+        evidence: Arc::new(adapters.evidence()?),
+        tiles: Arc::new(adapters.tiles()?),
+        policy: None,
+        house: House::of(&map.controller),
+    })
+}
+
+/// Builds the page and the files.
+pub fn router(published: Published) -> Router {
+    let house = published.house.clone();
+    harden(published.routes(), house)
 }
 
 #[derive(Template)]
@@ -30,7 +60,8 @@ struct Page<'a> {
 }
 
 impl Published {
-    pub(super) fn routes(self) -> Router {
+    /// Builds the bare routes, for a process that serves several functions.
+    pub fn routes(self) -> Router {
         Router::new()
             .route("/evidence", get(index))
             .route("/policy", get(policy))
@@ -47,12 +78,19 @@ async fn index(State(published): State<Arc<Published>>) -> Response {
 
 async fn policy(State(published): State<Arc<Published>>) -> Response {
     let text = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-    (text, published.policy.clone()).into_response()
+    if let Some(policy) = &published.policy {
+        return (text, policy.clone()).into_response();
+    }
+    match published.tiles.read("policy").await {
+        Ok(Some(bytes)) => (text, bytes).into_response(),
+        Ok(None) => nothing(),
+        Err(fault) => ours(&fault),
+    }
 }
 
 /// A receipt, with the cosignatures of the witnesses as soon as there are any.
 async fn receipt(State(published): State<Arc<Published>>, Path(name): Path) -> Response {
-    if !name.ends_with(".receipt.json") || name.contains('/') {
+    if !name.ends_with(".receipt.json") || !is_name(&name) {
         return nothing();
     }
     for place in ["witnessed", "receipts"] {
@@ -72,7 +110,7 @@ async fn file(State(published): State<Arc<Published>>, Path(path): Path) -> Resp
         || ["checkpoints/", "manifests/", "tile/"]
             .iter()
             .any(|folder| path.starts_with(folder));
-    if !is_public {
+    if !is_public || !path.split('/').all(is_name) {
         return nothing();
     }
     match published.tiles.read(&path).await {
@@ -89,6 +127,12 @@ async fn file(State(published): State<Arc<Published>>, Path(path): Path) -> Resp
         Ok(None) => nothing(),
         Err(fault) => ours(&fault),
     }
+}
+
+/// Whether this is a file's or a folder's name in the log: no other is asked for.
+fn is_name(part: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    !part.is_empty() && !part.starts_with('.') && part.bytes().all(plain)
 }
 
 fn nothing() -> Response {
