@@ -168,6 +168,9 @@ pub struct Sweep {
     pub shards: u32,
     /// The first shard of the current round.
     pub first_shard: u32,
+    /// How often its own step was tried without progress; reset by every commit of progress.
+    #[serde(default)]
+    pub attempts: u8,
     /// When every member had its result.
     pub done_at: Option<Timestamp>,
 }

@@ -243,6 +243,7 @@ pub(crate) fn sweep(name: &str, n: u32) -> Sweep {
         round_at: None,
         shards: 0,
         first_shard: 0,
+        attempts: 0,
         done_at: None,
     }
 }

@@ -1,9 +1,11 @@
 //! Sweeps: going from stage to stage, whoever wakes them.
 //!
-//! Opening one is in `open`, its shards are in `shards` and `work`, its end is in `settle`.
+//! Opening one is in `open`, its shards are in `shards` and `work`, its end is in `settle`; one that
+//! cannot go on is given up in `failed`.
 //! Everything is decided on the ledger, like the rest of the worker, and each step ends in one
 //! commit. Lost messages are made good by the clock, which looks at every record store.
 
+mod failed;
 mod open;
 mod papers;
 mod rewrite;
@@ -68,7 +70,7 @@ impl Worker {
                 Ok(Step::Again | Step::Afresh) => {}
                 Ok(Step::Rest) => return Ok(()),
                 Err(Fault::Conflict) if conflicts < super::CONFLICTS => conflicts += 1,
-                Err(fault) => return Err(fault),
+                Err(fault) => return self.sweep_failed(store, fault).await,
             }
         }
     }
@@ -174,7 +176,12 @@ impl Worker {
         Ok(Step::Again)
     }
 
+    /// Commits progress.
     async fn replace_sweep(&self, sweep: Sweep, version: Version) -> Result<(), Fault> {
+        let sweep = Sweep {
+            attempts: 0,
+            ..sweep
+        };
         self.ledger
             .commit(&[Write::Replace(Item::Sweep(sweep), version)])
             .await

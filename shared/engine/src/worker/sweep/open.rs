@@ -81,6 +81,7 @@ impl Worker {
             round_at: None,
             shards: 0,
             first_shard: 0,
+            attempts: 0,
             done_at: None,
         };
         self.ledger

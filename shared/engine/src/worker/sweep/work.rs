@@ -50,6 +50,11 @@ impl Worker {
                 Ok(Step::Again | Step::Afresh) => {}
                 Ok(Step::Rest) => return self.sweep(store, until).await,
                 Err(Fault::Conflict) if conflicts < super::super::CONFLICTS => conflicts += 1,
+                Err(Fault::Reject { detail }) => {
+                    // Its papers cannot be read: not a matter of one object.
+                    tracing::error!(store.id = %store, fault = detail.as_str(), "a shard cannot be worked on");
+                    return self.give_up(store).await;
+                }
                 Err(fault) => return Err(fault),
             }
         }
@@ -237,6 +242,10 @@ impl Worker {
         match done {
             Ok(result) => Ok(Some(result)),
             Err(Fault::Block(reason)) => Ok(Some(blocked(object, reason))),
+            Err(Fault::Reject { detail }) => {
+                tracing::error!(store.id = %job.store.id, fault = detail.as_str(), "an object cannot be worked on");
+                Ok(Some(blocked(object, BlockReason::RetriesExhausted)))
+            }
             Err(fault) => Err(fault),
         }
     }
