@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use quittance_core::digest::HmacKey;
 use quittance_core::fault::Fault;
 use quittance_core::request::Right;
@@ -324,23 +325,33 @@ impl Adapters {
     /// # Errors
     /// When a setting was not asked for, or there is nothing to read.
     pub async fn data_map(&self) -> Result<String, StartError> {
+        Ok(self.data_map_and_when().await?.0)
+    }
+
+    /// Reads the data map's text, and since when it lies there, where that is known.
+    ///
+    /// # Errors
+    /// As for [`Self::data_map`].
+    pub async fn data_map_and_when(&self) -> Result<(String, Option<Timestamp>), StartError> {
         let place = self.settings.data_map()?;
         let what = format!("the data map {}", self.settings.text(Setting::DataMap)?);
         let unreadable = |fault| StartError::Unreadable {
             what: what.clone(),
             fault,
         };
-        let bytes = match &place {
-            Place::File(path) => read_file(path).map_err(unreadable)?,
+        let (bytes, written_at) = match &place {
+            Place::File(path) => (read_file(path).map_err(unreadable)?, None),
             Place::Object { bucket, key } => {
                 let bucket = Bucket::new(self.clients.s3.clone(), bucket);
                 let there = bucket.read(key).await.map_err(unreadable)?;
-                there
-                    .ok_or_else(|| unreadable(Fault::reject("there is no such object")))?
-                    .bytes
+                let there =
+                    there.ok_or_else(|| unreadable(Fault::reject("there is no such object")))?;
+                (there.bytes, there.written_at)
             }
         };
-        String::from_utf8(bytes).map_err(|_| unreadable(Fault::reject("it is not UTF-8")))
+        let text =
+            String::from_utf8(bytes).map_err(|_| unreadable(Fault::reject("it is not UTF-8")))?;
+        Ok((text, written_at))
     }
 }
 

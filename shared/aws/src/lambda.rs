@@ -44,8 +44,8 @@ pub async fn start(needs: &[Need]) -> Result<Adapters, Error> {
 /// # Errors
 /// What is wrong with the map, by line.
 pub async fn data_map(adapters: &Adapters) -> Result<Arc<DataMap>, Error> {
-    let text = adapters.data_map().await?;
-    Ok(Arc::new(DataMap::parse(&text)?))
+    let (text, written_at) = adapters.data_map_and_when().await?;
+    Ok(Arc::new(DataMap::parse(&text)?.written_at(written_at)))
 }
 
 /// What receipts say about this build.

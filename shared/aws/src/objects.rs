@@ -7,6 +7,7 @@ use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::put_object::{PutObjectError, PutObjectOutput};
 use aws_sdk_s3::primitives::ByteStream;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use jiff::Timestamp;
 use quittance_core::fault::Fault;
 
 use crate::faults::{code, fault};
@@ -43,6 +44,8 @@ pub(crate) struct Object {
     pub(crate) bytes: Vec<u8>,
     /// What a swap must find.
     pub(crate) etag: String,
+    /// When it was written, in whole seconds.
+    pub(crate) written_at: Option<Timestamp>,
 }
 
 impl Bucket {
@@ -68,11 +71,13 @@ impl Bucket {
             Err(error) => return Err(fault("GetObject", &error)),
         };
         let etag = answer.e_tag.unwrap_or_default();
+        let written = answer.last_modified.map(|at| at.secs());
         let body = answer.body.collect().await;
         let body = body.map_err(|_| Fault::retry("GetObject: the body broke off"))?;
         Ok(Some(Object {
             bytes: body.to_vec(),
             etag,
+            written_at: written.and_then(|at| Timestamp::from_second(at).ok()),
         }))
     }
 

@@ -356,6 +356,9 @@ pub struct Hold {
 pub struct Plan {
     /// The data map the plan was made from.
     pub data_map: Digest,
+    /// Since when that was in force, as far as it was known.
+    #[serde(default)]
+    pub in_force_since: Option<Timestamp>,
     /// How often the data map changed since the first plan.
     pub generation: u32,
     /// How many stores the data map named.

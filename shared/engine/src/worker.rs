@@ -239,7 +239,7 @@ impl Worker {
         let Some((task, task_version)) = reading::task(&*self.ledger, id, store).await? else {
             return Ok(Step::Rest);
         };
-        if self.is_outdated(&request) || !is_workable(&request, &task) {
+        if self.planned(&request) != replan::Planned::AsHere || !is_workable(&request, &task) {
             return Ok(Step::Rest);
         }
         match task.stage {

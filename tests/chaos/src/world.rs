@@ -468,6 +468,15 @@ impl World {
         self.map = Arc::new(DataMap::parse(text).expect("a right data map"));
     }
 
+    /// Puts another data map in force, written at an instant that its readers know.
+    ///
+    /// # Panics
+    /// When it is wrong.
+    pub fn change_map_at(&mut self, text: &str, at: Timestamp) {
+        let map = DataMap::parse(text).expect("a right data map");
+        self.map = Arc::new(map.written_at(Some(at)));
+    }
+
     pub(crate) fn asks() -> Vec<Ask> {
         let people = 0..MAX_PEOPLE;
         people

@@ -301,6 +301,7 @@ fn full_request() -> Request {
         subject_tags: vec![tag("a"), tag("b")],
         plan: Some(Plan {
             data_map: Digest::of(b"map"),
+            in_force_since: Some(at(2)),
             generation: 1,
             stores: 4,
             digest: Some(Digest::of(b"plan")),

@@ -105,6 +105,7 @@ pub(super) fn request() -> impl Strategy<Value = Request> {
                 subject_tags,
                 plan: plan.map(|(data_map, stores, digest)| Plan {
                     data_map,
+                    in_force_since: times[0],
                     generation: stores / 2,
                     stores,
                     digest,

@@ -19,6 +19,7 @@ mod yaml;
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 pub use self::path::{FieldPath, Segment};
@@ -49,9 +50,23 @@ pub struct DataMap {
     pub stores: Vec<Store>,
     waves: BTreeMap<StoreId, u32>,
     digest: Digest,
+    /// When it was put where functions read it, where that is known. No part of the digest.
+    written_at: Option<Timestamp>,
 }
 
 impl DataMap {
+    /// Says since when it is in force: of two data maps the later one counts.
+    #[must_use]
+    pub const fn written_at(mut self, at: Option<Timestamp>) -> Self {
+        self.written_at = at;
+        self
+    }
+
+    /// Returns since when it is in force, if that is known.
+    pub const fn in_force_since(&self) -> Option<Timestamp> {
+        self.written_at
+    }
+
     /// Parses a data map.
     ///
     /// # Errors
@@ -146,6 +161,7 @@ impl DataMap {
             stores,
             waves,
             digest,
+            written_at: None,
         }
     }
 

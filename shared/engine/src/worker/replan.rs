@@ -16,6 +16,18 @@ use crate::ledger::Version;
 use crate::papers::to_json;
 use crate::{reading, vault};
 
+/// Under which data map a request was planned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Planned {
+    /// The one in force here, or it does not matter at its stage.
+    AsHere,
+    /// An earlier one, as far as is known: it is planned anew.
+    Before,
+    /// A later one: this process is about to be gone, and leaves the request to others. Between
+    /// them, an old and a new process would plan it anew in turn.
+    Later,
+}
+
 impl Worker {
     /// Pins the data map in force, as one plan more than before.
     pub(super) fn pin_map(&self, change: &mut Change) {
@@ -24,6 +36,7 @@ impl Worker {
         let before = change.request.plan.as_ref();
         change.request.plan = Some(Plan {
             data_map,
+            in_force_since: self.map.in_force_since(),
             generation: before.map_or(0, |plan| plan.generation.saturating_add(1)),
             stores,
             digest: None,
@@ -33,13 +46,22 @@ impl Worker {
         change.note(self.clock.now(), Happening::Planned(data_map));
     }
 
-    /// Whether the data map changed since the request was planned, and that still matters.
-    pub(super) fn is_outdated(&self, request: &Request) -> bool {
-        let planned = matches!(
+    /// Compares the plan that a request has with the data map in force here.
+    pub(super) fn planned(&self, request: &Request) -> Planned {
+        let matters = matches!(
             request.stage,
             Stage::Locating | Stage::Gated | Stage::Acting
         );
-        planned && request.plan.as_ref().map(|plan| plan.data_map) != Some(self.map.digest())
+        let Some(plan) = request.plan.as_ref().filter(|_| matters) else {
+            return Planned::AsHere;
+        };
+        if plan.data_map == self.map.digest() {
+            return Planned::AsHere;
+        }
+        match (plan.in_force_since, self.map.in_force_since()) {
+            (Some(there), Some(here)) if there > here => Planned::Later,
+            _ => Planned::Before,
+        }
     }
 
     /// Plans anew under the data map in force: every store is located again, and gated again. What

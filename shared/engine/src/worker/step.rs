@@ -10,6 +10,7 @@ use quittance_core::task::{Amendment, Task, TaskEvent, TaskStage};
 
 use super::batch::attestation;
 use super::gate::SOON;
+use super::replan::Planned;
 use super::{Neighbours, Step, Worker};
 use crate::change::Change;
 use crate::ledger::{Item, Version, Write};
@@ -35,8 +36,12 @@ impl Worker {
                 None => self.batch(request, version, members).await,
             };
         }
-        if request.ending.is_none() && self.is_outdated(&request) {
-            return self.replan(request, version).await;
+        if request.ending.is_none() {
+            match self.planned(&request) {
+                Planned::AsHere => {}
+                Planned::Before => return self.replan(request, version).await,
+                Planned::Later => return Ok(Step::Rest),
+            }
         }
         if request.block.is_some() {
             // Staff lets it try again, a decision to end it does, or a corrected data map.

@@ -53,6 +53,7 @@ pub(in super::super) fn sweep() -> impl Strategy<Value = Sweep> {
                 round_at,
                 shards,
                 first_shard: shards / 2,
+                attempts: round / 2,
                 done_at,
             }
         },

@@ -13,6 +13,7 @@ use quittance_core::sweep::{
 };
 use quittance_core::task::{Membership, Task, TaskStage};
 
+use super::super::replan::Planned;
 use super::super::{Step, Worker, is_workable};
 use super::papers::{Member, Members};
 use super::{MEMBERS_AT_ONCE, stage_after};
@@ -123,7 +124,7 @@ impl Worker {
             };
         }
         let purpose = self.purpose_of(&task);
-        let now = is_workable(&request, &task) && !self.is_outdated(&request);
+        let now = is_workable(&request, &task) && self.planned(&request) == Planned::AsHere;
         Ok(purpose
             .filter(|_| now)
             .map(|purpose| Candidate { waiting, purpose }))
