@@ -24,7 +24,7 @@ fn the_table_of_laws_is_printed_with_citation_and_confidence() {
         assert!(california.contains(part), "{california}");
     }
     assert!(!list.contains("hk_pdpo"), "a law without this right");
-    assert!(talk.contains("version 2, sha256 "), "{talk}");
+    assert!(talk.contains("version 3, sha256 "), "{talk}");
 
     let (_, shown, _) = regime(&["show", "uk_gdpr"]);
     for part in [
