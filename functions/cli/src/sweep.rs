@@ -101,14 +101,14 @@ pub(crate) async fn open(at: &Where) -> Result<(Adapters, DataMap), Failure> {
     Ok((adapters, map))
 }
 
-/// Reads the id of a record store of the data map.
+/// Reads the id of a store of the data map that is swept.
 fn known(map: &DataMap, text: &str) -> Result<StoreId, Failure> {
     let store = store_id(text)?;
     if plan::swept(map).contains(&store) {
         return Ok(store);
     }
     Err(Failure::not_found(format!(
-        "the data map has no record store {store}"
+        "the data map has no store {store} that is swept"
     )))
 }
 
