@@ -7,15 +7,18 @@
 
 mod dynamodb_items;
 mod errors;
+mod reach;
 pub mod rewrite;
 mod s3_bucket;
 mod s3_objects;
 mod s3_records;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use aws_config::SdkConfig;
 use quittance_core::data_map::{
     DeletionRule, DynamodbItems, Find, FindHow, IdentifierRule, OptOutRule, Place, Store,
 };
@@ -31,10 +34,11 @@ use quittance_engine::ports::{
 use quittance_engine::record::Record;
 
 use self::dynamodb_items::{Items, Tables};
+use self::reach::Reach;
 use self::s3_objects::Objects;
 use self::s3_records::MatchSets;
 
-/// Customers' stores in AWS, reached with the function's own role.
+/// Customers' stores in AWS, reached with the function's own role, or with one that the store names.
 #[derive(Clone, Debug)]
 pub struct AwsStores {
     dynamodb: aws_sdk_dynamodb::Client,
@@ -42,6 +46,7 @@ pub struct AwsStores {
     tables: Tables,
     rules: Arc<Rules>,
     match_sets: MatchSets,
+    reach: Option<Reach>,
     page: usize,
 }
 
@@ -62,6 +67,7 @@ impl AwsStores {
             tables: Tables::default(),
             rules: Arc::new(rules),
             match_sets: MatchSets::default(),
+            reach: None,
             page: PAGE_THINGS,
         }
     }
@@ -73,12 +79,32 @@ impl AwsStores {
         self
     }
 
+    /// Reaches stores in other accounts and regions too, with what our own clients are made of.
+    #[must_use]
+    pub fn with_reach(mut self, config: SdkConfig) -> Self {
+        self.reach = Some(Reach::new(config));
+        self
+    }
+
+    /// Goes to where a store is.
+    async fn at(&self, store: &Store) -> Result<Cow<'_, Self>, Fault> {
+        let Some(account) = &store.account else {
+            return Ok(Cow::Borrowed(self));
+        };
+        let Some(reach) = &self.reach else {
+            return Err(Fault::Block(BlockReason::UnsupportedStore));
+        };
+        let there = reach.clients(store, account).await?;
+        Ok(Cow::Owned(Self {
+            dynamodb: there.dynamodb,
+            s3: there.s3,
+            tables: there.tables,
+            ..self.clone()
+        }))
+    }
+
     /// Opens the store a question is about.
     async fn open<'a>(&'a self, question: Question<'a>) -> Result<Room<'a>, Fault> {
-        // Other accounts and regions need clients of their own, which this version does not make.
-        if question.store.account.is_some() {
-            return Err(Fault::Block(BlockReason::UnsupportedStore));
-        }
         match &question.store.place {
             Place::DynamoDb(_) if finds_by_columns(question.store) => {
                 Err(Fault::Block(BlockReason::SchemaMismatch))
@@ -101,9 +127,10 @@ impl AwsStores {
 #[async_trait]
 impl RecordReader for AwsStores {
     async fn objects(&self, store: &Store, from: Option<&Cursor>) -> Result<ObjectPage, Fault> {
+        let here = self.at(store).await?;
         match swept_table(store)? {
-            Some(place) => dynamodb_items::segments(self, place, from).await,
-            None => s3_records::objects(self, store, from).await,
+            Some(place) => dynamodb_items::segments(&here, place, from).await,
+            None => s3_records::objects(&here, store, from).await,
         }
     }
 
@@ -114,11 +141,12 @@ impl RecordReader for AwsStores {
         roster: &Roster,
         wanted: Wanted,
     ) -> Result<Searched, Fault> {
+        let here = self.at(store).await?;
         match swept_table(store)? {
             Some(place) => {
-                dynamodb_items::search_segment(self, store, place, object, roster, wanted).await
+                dynamodb_items::search_segment(&here, store, place, object, roster, wanted).await
             }
-            None => s3_records::search(self, store, object, roster, wanted).await,
+            None => s3_records::search(&here, store, object, roster, wanted).await,
         }
     }
 }
@@ -127,7 +155,6 @@ impl RecordReader for AwsStores {
 fn swept_table(store: &Store) -> Result<Option<&DynamodbItems>, Fault> {
     let blocked = |reason| Err(Fault::Block(reason));
     match &store.place {
-        Place::DynamoDb(_) if store.account.is_some() => blocked(BlockReason::UnsupportedStore),
         Place::DynamoDb(_) if finds_by_columns(store) => blocked(BlockReason::SchemaMismatch),
         Place::DynamoDb(place) => Ok(Some(place)),
         Place::S3Objects(_) | Place::S3Records(_) | Place::Attested(_) => Ok(None),
@@ -149,7 +176,8 @@ enum Room<'a> {
 #[async_trait]
 impl StoreReader for AwsStores {
     async fn locate(&self, question: Question<'_>, from: Option<&Cursor>) -> Result<Found, Fault> {
-        match self.open(question).await? {
+        let here = self.at(question.store).await?;
+        match here.open(question).await? {
             Room::Items(items) => items.locate(from).await,
             Room::Objects(objects) => objects.locate(from).await,
         }
@@ -160,7 +188,8 @@ impl StoreReader for AwsStores {
         question: Question<'_>,
         locator: &Locator,
     ) -> Result<Option<Record>, Fault> {
-        match self.open(question).await? {
+        let here = self.at(question.store).await?;
+        match here.open(question).await? {
             Room::Items(items) => items.read(locator).await,
             Room::Objects(objects) => objects.read(locator).await,
         }
@@ -177,7 +206,8 @@ impl StoreEraser for AwsStores {
                 question.store.id
             )));
         }
-        match (self.open(question).await?, &question.store.deletion) {
+        let here = self.at(question.store).await?;
+        match (here.open(question).await?, &question.store.deletion) {
             (Room::Items(items), _) => items.make(locator).await,
             (Room::Objects(objects), DeletionRule::DeleteItem) => objects.erase(locator).await,
             (Room::Objects(_), DeletionRule::Redact(_) | DeletionRule::Retain { .. }) => {
@@ -200,7 +230,8 @@ impl StoreFlagger for AwsStores {
                 question.store.id
             )));
         }
-        match self.open(question).await? {
+        let here = self.at(question.store).await?;
+        match here.open(question).await? {
             Room::Items(items) => items.make(locator).await,
             Room::Objects(_) => Err(Fault::reject(format!(
                 "objects of {} carry no flags",

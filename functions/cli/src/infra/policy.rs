@@ -100,6 +100,15 @@ impl Account {
         }
     }
 
+    /// The same account in another region, if one is named.
+    pub(super) fn in_region(&self, region: Option<&str>) -> Self {
+        let region = region.map_or_else(|| self.region.clone(), str::to_owned);
+        Self {
+            region,
+            ..self.clone()
+        }
+    }
+
     /// The name of a table.
     pub(super) fn table(&self, table: &str) -> String {
         let Self {

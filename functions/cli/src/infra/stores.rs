@@ -8,16 +8,25 @@ use quittance_core::request::Right;
 
 use super::policy::{Account, Statement};
 
-/// The statements for one right, store by store. A store that this version does not reach (another account, a
-/// format that it cannot read, a place outside AWS) has none: its tasks are blocked, or attested.
+/// The statements for one right, store by store. A store that this version does not reach (a format that it
+/// cannot read, a place outside AWS) has none: its tasks are blocked, or attested.
 pub(super) fn statements(map: &DataMap, right: Right, account: &Account) -> Vec<Statement> {
     let mut statements = Vec::new();
     for store in &map.stores {
         // An opt-out looks where it has a flag to set, and nowhere else.
         let flags = matches!(store.opt_out, OptOutRule::Set(_));
-        if store.account.is_some() || (right == Right::OptOut && !flags) {
+        if right == Right::OptOut && !flags {
             continue;
         }
+        let elsewhere = store.account.as_ref();
+        if let Some(role) = elsewhere.and_then(|there| there.role_arn.clone()) {
+            // What is allowed there is said by that role; here, only that it may be taken.
+            let take = ["sts:AssumeRole"];
+            statements.push(Statement::new(store.id.as_str(), "Take", &take, vec![role]));
+            continue;
+        }
+        let region = elsewhere.and_then(|there| there.region.as_deref());
+        let account = &account.in_region(region);
         statements.extend(match &store.place {
             Place::DynamoDb(place) => table(store, &place.table, right, account),
             Place::S3Objects(place) => objects(store, place, right, account),

@@ -51,8 +51,7 @@ impl<'a> Records<'a> {
         let Place::S3Records(place) = &store.place else {
             return Err(unsupported);
         };
-        // Other accounts and regions need clients of their own, which this version does not make.
-        if store.account.is_some() || place.format != RecordFormat::Jsonl {
+        if place.format != RecordFormat::Jsonl {
             return Err(unsupported);
         }
         Ok(Self {
@@ -157,7 +156,8 @@ impl RecordEraser for AwsStores {
         roster: &Roster,
         excluded: &BTreeSet<u32>,
     ) -> Result<Draft, Fault> {
-        let records = Records::open(self, store)?;
+        let here = self.at(store).await?;
+        let records = Records::open(&here, store)?;
         let sought = Sought {
             set: self.match_sets.of(store, roster, &self.rules)?,
             excluded: excluded.clone(),
@@ -172,7 +172,8 @@ impl RecordEraser for AwsStores {
         draft: &Draft,
         marker: &str,
     ) -> Result<Option<String>, Fault> {
-        let records = Records::open(self, store)?;
+        let here = self.at(store).await?;
+        let records = Records::open(&here, store)?;
         let note = effect::Note::read(&draft.note)?;
         let set = self.match_sets.again(store, &note.roster);
         // The draft's members are known here, unless it is another process's, which none is.
@@ -185,7 +186,8 @@ impl RecordEraser for AwsStores {
     }
 
     async fn standing(&self, store: &Store, object: &ObjectRef) -> Result<Standing, Fault> {
-        Records::open(self, store)?.standing(object).await
+        let here = self.at(store).await?;
+        Records::open(&here, store)?.standing(object).await
     }
 }
 

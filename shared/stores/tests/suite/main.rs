@@ -3,6 +3,7 @@
 
 mod dynamodb;
 mod effects;
+mod elsewhere;
 mod faults;
 mod races;
 mod records;

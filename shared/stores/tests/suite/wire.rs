@@ -32,6 +32,10 @@ pub(crate) struct Request {
     pub(crate) sent: u64,
     /// How many bytes its answer carried.
     pub(crate) fetched: u64,
+    /// Who signed it, and for which region: `key/date/region/service`.
+    pub(crate) signed: String,
+    /// What a role was asked for.
+    pub(crate) asked: String,
 }
 
 struct Line {
@@ -170,6 +174,9 @@ fn operation_of(request: &HttpRequest) -> String {
     if let Some(target) = request.headers().get("x-amz-target") {
         return target.rsplit('.').next().unwrap_or_default().to_owned();
     }
+    if text(request).starts_with("Action=AssumeRole&") {
+        return ASSUME_ROLE.to_owned();
+    }
     let query = request
         .uri()
         .split_once('?')
@@ -202,6 +209,19 @@ fn operation_of(request: &HttpRequest) -> String {
     }
 }
 
+/// A body's text, if it is one and not streamed.
+fn text(request: &HttpRequest) -> String {
+    let bytes = request.body().bytes().unwrap_or_default();
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn signed(request: &HttpRequest) -> String {
+    let header = request.headers().get("authorization").unwrap_or_default();
+    let scope = header.split_once("Credential=").map(|(_, rest)| rest);
+    let scope = scope.and_then(|rest| rest.split_once(','));
+    scope.map_or_else(String::new, |(scope, _)| scope.to_owned())
+}
+
 fn length(headers: &aws_smithy_runtime_api::http::Headers) -> u64 {
     let names = ["x-amz-decoded-content-length", "content-length"];
     let length = names.into_iter().find_map(|name| headers.get(name));
@@ -217,10 +237,18 @@ impl HttpConnector for Connection {
             operation: operation_of(&request),
             sent: length(request.headers()),
             fetched: 0,
+            signed: signed(&request),
+            asked: String::new(),
         };
+        if line.operation == ASSUME_ROLE {
+            line.asked = text(&request);
+        }
         HttpConnectorFuture::new(async move {
             match cue {
                 Some(Cue::Answer(status, body, length)) => {
+                    if line.operation == ASSUME_ROLE {
+                        log.lock().unwrap().push(line);
+                    }
                     let status = status.try_into().unwrap();
                     let mut answer = HttpResponse::new(status, SdkBody::from(body));
                     if let Some(length) = length {
@@ -279,3 +307,5 @@ impl fmt::Debug for Wire {
         f.write_str("Wire")
     }
 }
+
+const ASSUME_ROLE: &str = "AssumeRole";

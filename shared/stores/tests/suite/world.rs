@@ -87,6 +87,22 @@ impl World {
         aws_sdk_s3::Client::from_conf(config.build())
     }
 
+    /// Reaches stores elsewhere, over the same wire.
+    pub(crate) async fn reaching(mut self) -> Self {
+        use aws_config::{BehaviorVersion, Region};
+        use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+        let key = Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "test");
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::new(REGION))
+            .credentials_provider(SharedCredentialsProvider::new(key))
+            .http_client(self.wire.clone())
+            .endpoint_url(self.backend.endpoint())
+            .load()
+            .await;
+        self.stores = self.stores.with_reach(config);
+        self
+    }
+
     /// Answers in small pages.
     pub(crate) fn paged(mut self, things: usize) -> Self {
         self.stores = self.stores.with_page(things);
