@@ -140,7 +140,7 @@ pub(crate) enum CompressionArg {
     Gzip,
     /// Zstandard, of one frame or several
     Zstd,
-    /// Snappy (not handled yet)
+    /// Snappy's framing format (.sz), of one stream or several
     Snappy,
 }
 

@@ -28,6 +28,13 @@ pub enum RewriteError {
         /// What does not fit.
         detail: &'static str,
     },
+    /// Snappy is spoken of, and no stream of frames begins.
+    #[error(
+        "is not in Snappy's framing format, which is the only one that is read (raw Snappy, \
+         Hadoop's blocks and Java's streams are others); pack it as frames or with another \
+         compression, or correct compression in the data map"
+    )]
+    NotFramed,
     /// A path leads to a position, which rows are not searched by.
     #[error("{0} names a position; in rows, lists are searched as a whole: write [] instead")]
     Position(FieldPath),
@@ -48,9 +55,6 @@ pub enum RewriteError {
         name(*.0)
     )]
     Truncated(Compression),
-    /// A compression that is not handled.
-    #[error("{} is not rewritten by this version; handle the store by hand", name(*.0))]
-    UnsupportedCompression(Compression),
     /// A format that is not handled.
     #[error("rows in {} are not rewritten by this version; handle the store by hand", words(*.0))]
     UnsupportedFormat(RecordFormat),
@@ -108,7 +112,7 @@ impl RewriteError {
     pub const fn block_reason(&self) -> BlockReason {
         match self {
             Self::Bomb { .. } | Self::Window { .. } => BlockReason::TooLarge,
-            Self::Corrupt { .. } | Self::Truncated(_) | Self::Stopped => {
+            Self::Corrupt { .. } | Self::NotFramed | Self::Truncated(_) | Self::Stopped => {
                 BlockReason::UnreadableData
             }
             Self::Position(_) => BlockReason::SchemaMismatch,
@@ -121,9 +125,7 @@ impl RewriteError {
                 | RowProblem::TooLong { .. }
                 | RowProblem::TooManyTuples { .. } => BlockReason::TooLarge,
             },
-            Self::UnsupportedCompression(_) | Self::UnsupportedFormat(_) => {
-                BlockReason::UnsupportedStore
-            }
+            Self::UnsupportedFormat(_) => BlockReason::UnsupportedStore,
         }
     }
 }

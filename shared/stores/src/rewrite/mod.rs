@@ -158,8 +158,8 @@ impl Rewriter {
     /// Begins an object.
     ///
     /// # Errors
-    /// [`RewriteError::UnsupportedFormat`], [`RewriteError::UnsupportedCompression`], and
-    /// [`RewriteError::Position`] for a path into a position of a list.
+    /// [`RewriteError::UnsupportedFormat`], and [`RewriteError::Position`] for a path into a
+    /// position of a list.
     pub fn new(
         source: Source,
         matches: Arc<MatchSet>,
@@ -229,7 +229,7 @@ impl Rewriter {
                     self.pass.piece(piece, &self.unpacker, out)?;
                     (piece.len(), 0)
                 }
-                packed @ (Unpacker::Gzip(_) | Unpacker::Zstd(_)) => {
+                packed @ (Unpacker::Gzip(_) | Unpacker::Snappy(_) | Unpacker::Zstd(_)) => {
                     let step = packed.step(rest, &mut self.buffer)?;
                     if step.made > 0 && std::mem::take(&mut self.ended) {
                         self.pass.end_member(out)?;

@@ -2,6 +2,7 @@
 
 mod errors;
 mod random;
+mod snappy;
 mod streams;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +16,7 @@ use super::*;
 
 pub(super) const GZIP: Compression = Compression::Gzip;
 pub(super) const NONE: Compression = Compression::None;
+pub(super) const SNAPPY: Compression = Compression::Snappy;
 pub(super) const ZSTD: Compression = Compression::Zstd;
 
 pub(super) fn kind() -> IdentifierKind {
@@ -128,7 +130,11 @@ pub(super) fn packed(compression: Compression, parts: &[&[u8]]) -> Vec<u8> {
                 object.extend(writer.finish().unwrap());
             }
             Compression::None => object.extend_from_slice(part),
-            Compression::Snappy => unreachable!("nothing packs snappy"),
+            Compression::Snappy => {
+                let mut writer = snap::write::FrameEncoder::new(Vec::new());
+                writer.write_all(part).unwrap();
+                object.extend(writer.into_inner().unwrap());
+            }
             Compression::Zstd => object.extend(zstd::encode_all(*part, 1).unwrap()),
         }
     }
@@ -146,7 +152,13 @@ pub(super) fn unpacked(compression: Compression, object: &[u8]) -> Vec<u8> {
             bytes
         }
         Compression::None => object.to_vec(),
-        Compression::Snappy => unreachable!("nothing packs snappy"),
+        Compression::Snappy => {
+            let mut bytes = Vec::new();
+            snap::read::FrameDecoder::new(object)
+                .read_to_end(&mut bytes)
+                .unwrap();
+            bytes
+        }
         Compression::Zstd => zstd::decode_all(object).unwrap(),
     }
 }
@@ -160,7 +172,7 @@ fn a_members_rows_go_and_the_others_stay_as_they_are() {
                 {\"user\":{\"email\":[\"x@example.org\",\"Ann@example.org\"]}}\n\
                 {\"user\":\"ann@example.org\"}";
     let who = set(&["user.email"], Normalise::Email, &["ann@example.org"]);
-    for compression in [NONE, GZIP, ZSTD] {
+    for compression in [NONE, GZIP, SNAPPY, ZSTD] {
         let object = packed(compression, &[rows.as_bytes()]);
         let done = rewrite(compression, &object, &who, Action::Drop).unwrap();
         let left = "{\"user\": {\"email\": \"BOB@Example.org\"} }\r\n\
