@@ -1,5 +1,7 @@
 //! Rewriting as a whole, against a naive oracle: `serde_json`, line by line.
 
+mod csv;
+mod csv_random;
 mod errors;
 mod random;
 mod snappy;
@@ -8,7 +10,9 @@ mod streams;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 
-use quittance_core::data_map::{Column, Find, FindHow, Hash, IdentifierRule, Line};
+use quittance_core::data_map::{
+    Column, Delimiter, Dialect, Find, FindHow, Hash, IdentifierRule, Line,
+};
 use quittance_core::matching::MatchSetBuilder;
 use quittance_core::subject::{IdentifierKind, Normalise};
 
@@ -60,6 +64,14 @@ pub(super) fn set(fields: &[&str], normalise: Normalise, who: &[&str]) -> Arc<Ma
 pub(super) fn source(compression: Compression) -> Source {
     Source {
         format: RecordFormat::Jsonl,
+        compression,
+    }
+}
+
+/// CSV with a header and commas.
+pub(super) fn csv_source(compression: Compression) -> Source {
+    Source {
+        format: RecordFormat::Csv(Dialect::default()),
         compression,
     }
 }

@@ -52,7 +52,7 @@ impl<'a> Records<'a> {
             return Err(unsupported);
         };
         // Other accounts and regions need clients of their own, which this version does not make.
-        if store.account.is_some() || place.format != RecordFormat::Jsonl {
+        if store.account.is_some() || place.format == RecordFormat::Parquet {
             return Err(unsupported);
         }
         Ok(Self {

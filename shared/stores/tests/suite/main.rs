@@ -1,6 +1,7 @@
 //! What must hold when customers' stores are reached, each test named after it, through the real
 //! SDK clients against the embedded backend.
 
+mod csv;
 mod dynamodb;
 mod effects;
 mod faults;

@@ -212,10 +212,6 @@ async fn a_store_that_cannot_be_gone_over_blocks_as_a_whole() {
             BlockReason::StoreMissing,
         ),
         (
-            "{ bucket: lake, prefix: e/, format: csv }",
-            BlockReason::UnsupportedStore,
-        ),
-        (
             "{ bucket: lake, prefix: e/, format: parquet }",
             BlockReason::UnsupportedStore,
         ),

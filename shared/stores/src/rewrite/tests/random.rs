@@ -9,7 +9,7 @@ use quittance_core::data_map::Segment;
 use serde_json::{Map, Number, Value, json};
 
 use super::*;
-use crate::rewrite::jsonl::BYTE_ORDER_MARK;
+use crate::rewrite::rows::BYTE_ORDER_MARK;
 
 /// How a row is spelled.
 #[derive(Clone, Copy, Debug)]

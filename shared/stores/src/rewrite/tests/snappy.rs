@@ -113,7 +113,7 @@ fn streams_that_contradict_themselves_are_refused() {
         (with(chunk(0xff, b"sNaPpX")), "a stream identifier"),
         (with(chunk(0xff, b"sNaPp")), "a stream identifier"),
         (with(long), "longer than any"),
-        (with(chunk(0, &[0xff; 90_000])), "longer than any"),
+        (with(chunk(0, &vec![0xff; 90_000])), "longer than any"),
         (
             with(chunk(0, b"....\xff\xff\xff\xff\x0fx")),
             "longer than 65536",
