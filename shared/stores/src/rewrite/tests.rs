@@ -3,6 +3,7 @@
 mod csv;
 mod csv_random;
 mod errors;
+mod hostile;
 mod random;
 mod snappy;
 mod streams;
