@@ -111,7 +111,16 @@ impl Rows {
 fn without_end(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line)
+    without_mark(line)
+}
+
+/// A line without the mark before it. There may be several: when files that begin with one are put
+/// together, and what stood between is taken out.
+pub(super) fn without_mark(mut line: &[u8]) -> &[u8] {
+    while let Some(rest) = line.strip_prefix(BYTE_ORDER_MARK) {
+        line = rest;
+    }
+    line
 }
 
 /// What some writers put before the first row of a file in UTF-8.

@@ -259,3 +259,10 @@ pub(crate) fn gunzip(bytes: &[u8]) -> String {
     reader.read_to_string(&mut text).unwrap();
     text
 }
+
+pub(crate) fn unsnappy(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    let mut reader = snap::read::FrameDecoder::new(bytes);
+    reader.read_to_string(&mut text).unwrap();
+    text
+}

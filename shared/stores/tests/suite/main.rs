@@ -12,6 +12,8 @@ mod s3;
 mod versions;
 // Marked, so that clippy knows fixtures for what they are: tests may unwrap.
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod lake;
 #[cfg(test)]
 mod wire;

@@ -19,7 +19,7 @@ use self::columns::Columns;
 use self::scan::{Ends, Field};
 use super::error::{RewriteError, RowProblem};
 use super::report::Opening;
-use super::rows::{BYTE_ORDER_MARK, Line};
+use super::rows::{Line, without_mark};
 
 /// Reads the records of an object.
 #[derive(Debug)]
@@ -202,10 +202,6 @@ fn text_of(line: &[u8]) -> Result<&str, RowProblem> {
         return Err(RowProblem::Nul);
     }
     std::str::from_utf8(record).map_err(|_| RowProblem::NotUtf8)
-}
-
-fn without_mark(line: &[u8]) -> &[u8] {
-    line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line)
 }
 
 const MAX_COLUMNS: usize = 16_384;

@@ -23,7 +23,7 @@ pub(super) use self::redact::Redaction;
 use self::scan::{Scan, Token};
 use self::tree::{ROOT, Tree};
 use super::error::{RewriteError, RowProblem};
-use super::rows::{BYTE_ORDER_MARK, Line};
+use super::rows::{Line, without_mark};
 
 /// Tells whose rows are.
 #[derive(Debug)]
@@ -210,8 +210,7 @@ fn tuples<'a>(values: &[Vec<&'a str>]) -> Result<Vec<Vec<&'a str>>, RowProblem> 
 
 /// Returns a line's text without its end, blanks around it, and the mark before the first.
 pub(super) fn text_of(line: &[u8]) -> Result<&str, RowProblem> {
-    let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
-    let text = std::str::from_utf8(line).map_err(|_| RowProblem::NotUtf8)?;
+    let text = std::str::from_utf8(without_mark(line)).map_err(|_| RowProblem::NotUtf8)?;
     Ok(text.trim_ascii())
 }
 

@@ -447,3 +447,17 @@ fn who_goes_on_in_the_middle_knows_the_columns() {
         assert_eq!(done.report.rows_changed, 1);
     }
 }
+
+#[test]
+fn marks_of_files_that_were_put_together_are_nobodys_letters() {
+    let who = set(&["1"], Normalise::Exact, &["ann", "bob"]);
+    let source = headless(Delimiter::Comma);
+    let rows = "\u{feff}ann,1\n\u{feff}bob,2\n\u{feff}\"bob\",3\nx,4\n";
+    let done = with(source, rows.as_bytes(), &who, Action::Drop).unwrap();
+    assert_eq!(done.report.rows_after, 1);
+    let left = "\u{feff}\u{feff}\u{feff}x,4\n";
+    assert_eq!(String::from_utf8(done.bytes).unwrap(), left);
+    let who = set(&["1"], Normalise::Exact, &["x"]);
+    let done = with(source, left.as_bytes(), &who, Action::Find).unwrap();
+    assert_eq!(done.report.rows_matched, 1);
+}
