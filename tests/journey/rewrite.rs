@@ -262,12 +262,17 @@ fn what_cannot_be_rewritten_leaves_nothing_behind() {
     );
     put("cut.jsonl.gz", &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xab]);
     put("rows.csv", b"email\nann@example.org\n");
+    put(
+        "hadoop.csv.snappy",
+        b"\0\0\0\x0b\0\0\0\x0d\x0b\x28email\nann@e",
+    );
     let before = desk.names();
     for (from, code, words) in [
         ("broken.jsonl", 1, "line 2 is not a JSON object"),
         ("twice.jsonl", 1, "line 1 has the key of user.email twice"),
         ("cut.jsonl.gz", 1, "ends too early"),
-        ("rows.csv", 1, "CSV"),
+        ("rows.csv", 1, "line 1 has no column user.email"),
+        ("hadoop.csv.snappy", 2, "not what its name says"),
         ("gone.jsonl", 3, "cannot read gone.jsonl"),
         (".", 1, "cannot read ."),
     ] {
@@ -283,8 +288,15 @@ fn what_cannot_be_rewritten_leaves_nothing_behind() {
             .status
             .success()
     );
+    let snappy = [&BY_EMAIL[..], &["--compression", "snappy"]].concat();
+    let hadoop = desk.rewrite("hadoop.csv.snappy", "other", &snappy);
+    refused(&hadoop, 1, "Hadoop's blocks");
+    let unnamed = [&BY_EMAIL[..], &["--no-header"]].concat();
+    let unnamed = desk.rewrite("rows.csv", "other", &unnamed);
+    refused(&unnamed, 1, "can be no column of CSV");
     for (options, words) in [
         (&["--match", "a..b"][..], "write a path"),
+        (&["--match", "a", "--no-header"], "say so: --format csv"),
         (&[], "--match"),
         (&["--match", "a", "--normalise", "loud"], "possible values"),
         (&["--match", "a", "--hashed", "field"], "--hash"),
@@ -296,6 +308,64 @@ fn what_cannot_be_rewritten_leaves_nothing_behind() {
         refused(&desk.rewrite("rows.jsonl", "other", options), 2, words);
     }
     assert!(!desk.at("other").exists());
+}
+
+#[test]
+fn csv_is_read_as_its_name_and_the_options_say() {
+    let desk = Desk::new(ROWS.as_bytes(), "ann@example.org\n");
+    for (name, rows, options, left) in [
+        (
+            "rows.csv",
+            "n,user.email\r\n1,\"Ann@Example.org\"\r\n2,bob@example.org",
+            &["--match", "user.email"][..],
+            "n,user.email\r\n2,bob@example.org",
+        ),
+        (
+            "rows.tsv",
+            "n\tmail\n1\tann@example.org\n2\t\"bob\n\"\n",
+            &["--match", "mail"],
+            "n\tmail\n2\t\"bob\n\"\n",
+        ),
+        (
+            "rows.txt",
+            "1;ann@example.org\n2;bob@example.org\n",
+            &[
+                "--format",
+                "csv",
+                "--delimiter",
+                ";",
+                "--no-header",
+                "--match",
+                "2",
+            ],
+            "2;bob@example.org\n",
+        ),
+        (
+            "rows.tsv",
+            "1|ann@example.org\n",
+            &[
+                "--format",
+                "csv",
+                "--delimiter",
+                "pipe",
+                "--no-header",
+                "--match",
+                "2",
+            ],
+            "",
+        ),
+    ] {
+        fs::write(desk.at(name), rows).unwrap();
+        let options = [options, &["--normalise", "email", "--force", "--json"]].concat();
+        let output = desk.rewrite(name, "rest", &options);
+        assert!(output.status.success(), "{}", said(&output));
+        assert_eq!(fs::read_to_string(desk.at("rest")).unwrap(), left);
+        let figures: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(
+            (&figures["format"], &figures["rows_matched"]),
+            (&"csv".into(), &1.into())
+        );
+    }
 }
 
 #[test]

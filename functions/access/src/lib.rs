@@ -38,7 +38,7 @@ pub fn wire(
     let clients = adapters.clients();
     let rules = map.identifiers.clone();
     let stores = AwsStores::new(clients.dynamodb.clone(), clients.s3.clone(), rules)
-        .with_reach(clients.config().clone());
+        .with_reach(clients.config().clone(), Right::Access);
     let stores = Arc::new(stores);
     let vault = Arc::new(adapters.vault()?);
     Ok(Worker {

@@ -35,7 +35,7 @@ pub fn wire(
     let clients = adapters.clients();
     let rules = map.identifiers.clone();
     let stores = AwsStores::new(clients.dynamodb.clone(), clients.s3.clone(), rules)
-        .with_reach(clients.config().clone());
+        .with_reach(clients.config().clone(), Right::OptOut);
     let stores = Arc::new(stores);
     let vault = Arc::new(adapters.vault()?);
     Ok(Worker {

@@ -79,10 +79,11 @@ impl AwsStores {
         self
     }
 
-    /// Reaches stores in other accounts and regions too, with what our own clients are made of.
+    /// Reaches stores in other accounts and regions too, with what our own clients are made of, for
+    /// what this right needs there.
     #[must_use]
-    pub fn with_reach(mut self, config: SdkConfig) -> Self {
-        self.reach = Some(Reach::new(config));
+    pub fn with_reach(mut self, config: SdkConfig, right: Right) -> Self {
+        self.reach = Some(Reach::new(config, right));
         self
     }
 

@@ -1,7 +1,8 @@
 //! Stores in other accounts and regions: clients of their own, under the role that the store names.
 //!
-//! What a role may do is its owner's to say. Each session is narrowed further, to the one table or
-//! the one place in a bucket that the store is about: whatever else the role opens stays closed.
+//! What a role may do is its owner's to say. Each session is narrowed further: to the one table or
+//! the one place in a bucket that the store is about, and to what the right of this process needs.
+//! So the program that copies cannot delete there either, whatever else the role opens.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,6 +14,7 @@ use aws_sdk_dynamodb::config::{ProvideCredentials as _, SharedCredentialsProvide
 use quittance_core::data_map::{Account, Place, Store};
 use quittance_core::digest::Digest;
 use quittance_core::fault::{BlockReason, Fault};
+use quittance_core::request::Right;
 use serde_json::{Value, json};
 
 use crate::dynamodb_items::Tables;
@@ -21,6 +23,7 @@ use crate::dynamodb_items::Tables;
 #[derive(Clone)]
 pub(crate) struct Reach {
     config: SdkConfig,
+    right: Right,
     known: Arc<Mutex<HashMap<Digest, Elsewhere>>>,
 }
 
@@ -34,9 +37,10 @@ pub(crate) struct Elsewhere {
 }
 
 impl Reach {
-    pub(crate) fn new(config: SdkConfig) -> Self {
+    pub(crate) fn new(config: SdkConfig, right: Right) -> Self {
         Self {
             config,
+            right,
             known: Arc::default(),
         }
     }
@@ -65,7 +69,7 @@ impl Reach {
             let mut session = AssumeRoleProvider::builder(role)
                 .configure(&self.config)
                 .session_name(SESSION)
-                .policy(session_policy(role, store).to_string());
+                .policy(session_policy(role, store, self.right).to_string());
             if let Some(id) = &account.external_id {
                 session = session.external_id(id);
             }
@@ -103,28 +107,47 @@ impl fmt::Debug for Reach {
     }
 }
 
-/// What a session may reach at the most: the store's own place, with the keys that its data is
-/// encrypted under.
-fn session_policy(role: &str, store: &Store) -> Value {
+/// What a session may do at the most: what the right needs, in the store's own place, with the keys
+/// that its data is encrypted under.
+fn session_policy(role: &str, store: &Store, right: Right) -> Value {
     let partition = role.split(':').nth(1).unwrap_or("aws");
-    let (verbs, resources) = match &store.place {
+    let deletes = right == Right::Deletion;
+    let (mut verbs, resources) = match &store.place {
         Place::DynamoDb(place) => {
             let table = format!("arn:{partition}:dynamodb:*:*:table/{}", place.table);
-            ("dynamodb:*", vec![format!("{table}/index/*"), table])
+            let mut verbs = READ_ITEMS.to_vec();
+            if right != Right::Access {
+                verbs.push("dynamodb:UpdateItem");
+            }
+            if deletes {
+                verbs.push("dynamodb:DeleteItem");
+            }
+            (verbs, vec![format!("{table}/index/*"), table])
         }
         Place::S3Objects(place) => {
             let key = place.objects.to_string();
             let before = key.split('{').next().unwrap_or_default();
-            ("s3:*", bucket(partition, &place.bucket, before))
+            let place = bucket(partition, &place.bucket, before);
+            (READ_OBJECTS.to_vec(), place)
         }
-        Place::S3Records(place) => ("s3:*", bucket(partition, &place.bucket, &place.prefix)),
-        Place::Attested(_) => ("s3:*", Vec::new()),
+        Place::S3Records(place) => {
+            let place = bucket(partition, &place.bucket, &place.prefix);
+            (READ_OBJECTS.to_vec(), place)
+        }
+        Place::Attested(_) => (Vec::new(), Vec::new()),
     };
+    let mut keys = vec!["kms:Decrypt"];
+    if deletes {
+        keys.push("kms:GenerateDataKey");
+        if !matches!(store.place, Place::DynamoDb(_)) {
+            verbs.extend(REWRITE_OBJECTS);
+        }
+    }
     json!({
         "Version": "2012-10-17",
         "Statement": [
             { "Effect": "Allow", "Action": verbs, "Resource": resources },
-            { "Effect": "Allow", "Action": ["kms:Decrypt", "kms:GenerateDataKey"], "Resource": "*" },
+            { "Effect": "Allow", "Action": keys, "Resource": "*" },
         ],
     })
 }
@@ -137,3 +160,17 @@ fn bucket(partition: &str, bucket: &str, prefix: &str) -> Vec<String> {
 
 /// What sessions are called in the other account's trail.
 const SESSION: &str = "quittance";
+const READ_ITEMS: [&str; 4] = [
+    "dynamodb:DescribeTable",
+    "dynamodb:GetItem",
+    "dynamodb:Query",
+    "dynamodb:Scan",
+];
+const READ_OBJECTS: [&str; 2] = ["s3:Get*", "s3:List*"];
+const REWRITE_OBJECTS: [&str; 5] = [
+    "s3:AbortMultipartUpload",
+    "s3:DeleteObject",
+    "s3:DeleteObjectVersion",
+    "s3:PutObject",
+    "s3:PutObjectTagging",
+];

@@ -30,7 +30,7 @@ pub(super) fn statements(map: &DataMap, right: Right, account: &Account) -> Vec<
         statements.extend(match &store.place {
             Place::DynamoDb(place) => table(store, &place.table, right, account),
             Place::S3Objects(place) => objects(store, place, right, account),
-            Place::S3Records(place) if place.format == RecordFormat::Jsonl => {
+            Place::S3Records(place) if place.format != RecordFormat::Parquet => {
                 records(store, place, right, account)
             }
             Place::S3Records(_) | Place::Attested(_) => Vec::new(),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
-use quittance_core::data_map::{Compression, FieldPath, Hash, RecordFormat};
+use quittance_core::data_map::{Compression, Delimiter, Dialect, FieldPath, Hash, RecordFormat};
 use quittance_core::subject::{Normalise, Region};
 
 /// Takes the rows of some people out of a file; every other byte stays.
@@ -20,8 +20,8 @@ pub(crate) struct RewriteArgs {
     /// The file to write, in the compression of the one that is read; appears when it is whole
     #[arg(value_name = "OUT", required_unless_present = "dry_run")]
     pub(crate) to: Option<PathBuf>,
-    /// A field that identifies people, such as user.email or contacts[].email; may be repeated: a
-    /// row goes if any of them matches
+    /// A field that identifies people, such as user.email or contacts[].email, or a column's name;
+    /// may be repeated: a row goes if any of them matches
     #[arg(long = "match", value_name = "FIELD", required = true, value_parser = path)]
     pub(crate) fields: Vec<FieldPath>,
     /// The identifiers, one in each line; blank lines are ignored
@@ -45,6 +45,12 @@ pub(crate) struct RewriteArgs {
     /// How rows are written; by itself, what the file's name says, or JSON Lines
     #[arg(long, value_enum)]
     pub(crate) format: Option<FormatArg>,
+    /// What stands between two fields of CSV; by itself, a comma (in .tsv a tab)
+    #[arg(long, value_enum)]
+    pub(crate) delimiter: Option<DelimiterArg>,
+    /// The first row of CSV names no columns: --match 3 is the third one
+    #[arg(long)]
+    pub(crate) no_header: bool,
     /// How the file is compressed; by itself, what its first bytes say
     #[arg(long, value_enum)]
     pub(crate) compression: Option<CompressionArg>,
@@ -116,7 +122,7 @@ pub(crate) enum HashedArg {
 pub(crate) enum FormatArg {
     /// A JSON object in each line
     Jsonl,
-    /// Comma-separated values (not handled yet)
+    /// Comma-separated values, RFC 4180; --delimiter and --no-header say more
     Csv,
     /// Apache Parquet (not handled yet)
     Parquet,
@@ -126,8 +132,35 @@ impl From<FormatArg> for RecordFormat {
     fn from(arg: FormatArg) -> Self {
         match arg {
             FormatArg::Jsonl => Self::Jsonl,
-            FormatArg::Csv => Self::Csv,
+            FormatArg::Csv => Self::Csv(Dialect::default()),
             FormatArg::Parquet => Self::Parquet,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum DelimiterArg {
+    /// ,
+    #[value(alias = ",")]
+    Comma,
+    /// ;
+    #[value(alias = ";")]
+    Semicolon,
+    /// A tab
+    #[value(alias = "\t")]
+    Tab,
+    /// |
+    #[value(alias = "|")]
+    Pipe,
+}
+
+impl From<DelimiterArg> for Delimiter {
+    fn from(arg: DelimiterArg) -> Self {
+        match arg {
+            DelimiterArg::Comma => Self::Comma,
+            DelimiterArg::Semicolon => Self::Semicolon,
+            DelimiterArg::Tab => Self::Tab,
+            DelimiterArg::Pipe => Self::Pipe,
         }
     }
 }
@@ -140,7 +173,7 @@ pub(crate) enum CompressionArg {
     Gzip,
     /// Zstandard, of one frame or several
     Zstd,
-    /// Snappy (not handled yet)
+    /// Snappy's framing format (.sz), of one stream or several
     Snappy,
 }
 

@@ -144,7 +144,7 @@ mod words {
 
     pub(super) const fn format(format: RecordFormat) -> &'static str {
         match format {
-            RecordFormat::Csv => "csv",
+            RecordFormat::Csv(_) => "csv",
             RecordFormat::Jsonl => "jsonl",
             RecordFormat::Parquet => "parquet",
         }

@@ -4,17 +4,24 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _};
 use std::path::Path;
 
-use quittance_core::data_map::{Compression, RecordFormat};
+use quittance_core::data_map::{Compression, Delimiter, Dialect, RecordFormat};
 use quittance_stores::rewrite::Source;
 
-use super::args::RewriteArgs;
+use super::args::{FormatArg, RewriteArgs};
 use crate::offline::unreadable;
 use crate::printing::Failure;
 
 /// Says how a file is written, and leaves it at its beginning.
 pub(super) fn detect(args: &RewriteArgs, file: &mut File) -> Result<Source, Failure> {
     let (by_name, format) = of_name(&args.from);
-    let format = args.format.map_or(format, RecordFormat::from);
+    let format = of_args(
+        args,
+        match (args.format, format) {
+            // The name says more: which delimiter.
+            (None, named) | (Some(FormatArg::Csv), named @ RecordFormat::Csv(_)) => named,
+            (Some(told), _) => told.into(),
+        },
+    )?;
     if let Some(compression) = args.compression {
         return Ok(Source {
             format,
@@ -39,6 +46,24 @@ pub(super) fn detect(args: &RewriteArgs, file: &mut File) -> Result<Source, Fail
         format,
         compression,
     })
+}
+
+/// Adds what the command line says of CSV.
+fn of_args(args: &RewriteArgs, format: RecordFormat) -> Result<RecordFormat, Failure> {
+    match format {
+        RecordFormat::Csv(dialect) => Ok(RecordFormat::Csv(Dialect {
+            delimiter: args.delimiter.map_or(dialect.delimiter, Delimiter::from),
+            header: dialect.header && !args.no_header,
+        })),
+        RecordFormat::Jsonl | RecordFormat::Parquet
+            if args.delimiter.is_some() || args.no_header =>
+        {
+            Err(Failure::usage(
+                "--delimiter and --no-header are for CSV; if the file is CSV, say so: --format csv",
+            ))
+        }
+        RecordFormat::Jsonl | RecordFormat::Parquet => Ok(format),
+    }
 }
 
 fn of_bytes(first: &[u8]) -> Compression {
@@ -67,7 +92,11 @@ fn of_name(path: &Path) -> (Compression, RecordFormat) {
         other => (Compression::None, other),
     };
     let format = match last {
-        "csv" => RecordFormat::Csv,
+        "csv" => RecordFormat::Csv(Dialect::default()),
+        "tsv" => RecordFormat::Csv(Dialect {
+            delimiter: Delimiter::Tab,
+            ..Dialect::default()
+        }),
         "parquet" => RecordFormat::Parquet,
         _ => RecordFormat::Jsonl,
     };

@@ -28,9 +28,9 @@ pub use self::rule::{
     AccessRule, Basis, DeletionRule, Mask, OptOutRule, Period, PeriodUnit, RetainUntil, ScalarValue,
 };
 pub use self::store::{
-    About, Account, Attested, Column, Compression, Coverage, DynamodbItems, Find, FindHow, Hash,
-    KeyQuery, KeyType, Line, Place, RecordFormat, S3Objects, S3Records, SortKey, SortTest, Store,
-    Sweep,
+    About, Account, Attested, Column, Compression, Coverage, Delimiter, Dialect, DynamodbItems,
+    Find, FindHow, Hash, KeyQuery, KeyType, Line, Place, RecordFormat, S3Objects, S3Records,
+    SortKey, SortTest, Store, Sweep,
 };
 pub use self::template::{FilledKey, KeyTemplate, TemplateError, UnsafeValue, ValueTemplate};
 use crate::calendar::Zone;

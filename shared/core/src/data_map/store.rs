@@ -145,12 +145,58 @@ pub struct Attested {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RecordFormat {
-    /// Comma-separated values, RFC 4180.
-    Csv,
+    /// Comma-separated values, RFC 4180, of this dialect.
+    Csv(Dialect),
     /// JSON Lines.
     Jsonl,
     /// Apache Parquet.
     Parquet,
+}
+
+/// How rows of CSV are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Dialect {
+    /// What stands between two fields.
+    pub delimiter: Delimiter,
+    /// Whether the first record names the columns. Without, columns are called by their position,
+    /// from 1.
+    pub header: bool,
+}
+
+impl Default for Dialect {
+    /// A header, and commas.
+    fn default() -> Self {
+        Self {
+            delimiter: Delimiter::Comma,
+            header: true,
+        }
+    }
+}
+
+/// What stands between two fields of CSV.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Delimiter {
+    /// `,`
+    Comma,
+    /// `|`
+    Pipe,
+    /// `;`
+    Semicolon,
+    /// A tab.
+    Tab,
+}
+
+impl Delimiter {
+    /// Returns its byte.
+    pub const fn byte(self) -> u8 {
+        match self {
+            Self::Comma => b',',
+            Self::Pipe => b'|',
+            Self::Semicolon => b';',
+            Self::Tab => b'\t',
+        }
+    }
 }
 
 /// How an object of rows is compressed as a whole.

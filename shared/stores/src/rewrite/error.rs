@@ -17,6 +17,12 @@ pub enum RewriteError {
         /// How many times is allowed.
         limit: u64,
     },
+    /// A path that can lead to no column.
+    #[error(
+        "{0} can be no column of CSV: a column is a name of the header or, without a header, a \
+         position from 1, and has no elements"
+    )]
+    Column(FieldPath),
     /// Compressed bytes contradict themselves.
     #[error(
         "the {} data is damaged ({detail}); replace the object with a good copy, or correct \
@@ -28,6 +34,13 @@ pub enum RewriteError {
         /// What does not fit.
         detail: &'static str,
     },
+    /// Snappy is spoken of, and no stream of frames begins.
+    #[error(
+        "is not in Snappy's framing format, which is the only one that is read (raw Snappy, \
+         Hadoop's blocks and Java's streams are others); pack it as frames or with another \
+         compression, or correct compression in the data map"
+    )]
+    NotFramed,
     /// A path leads to a position, which rows are not searched by.
     #[error("{0} names a position; in rows, lists are searched as a whole: write [] instead")]
     Position(FieldPath),
@@ -48,9 +61,6 @@ pub enum RewriteError {
         name(*.0)
     )]
     Truncated(Compression),
-    /// A compression that is not handled.
-    #[error("{} is not rewritten by this version; handle the store by hand", name(*.0))]
-    UnsupportedCompression(Compression),
     /// A format that is not handled.
     #[error("rows in {} are not rewritten by this version; handle the store by hand", words(*.0))]
     UnsupportedFormat(RecordFormat),
@@ -68,9 +78,21 @@ pub enum RewriteError {
 /// What is wrong with one row.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RowProblem {
+    /// One name twice in the header, and readers disagree about which one counts.
+    #[error("has the column {0} twice, and readers disagree about which one counts; rename one")]
+    DuplicateColumn(FieldPath),
     /// One key twice, and readers disagree about which one counts.
     #[error("has the key of {0} twice, and readers disagree about which one counts; keep one")]
     DuplicateKey(FieldPath),
+    /// A carriage return that ends no line, or all of them.
+    #[error("has a carriage return outside quotes; end lines with a line feed, or quote the field")]
+    LoneReturn,
+    /// A column that is compared or masked is not there.
+    #[error(
+        "has no column {0}, so nobody can be looked for; correct the data map, its delimiter too, \
+         or the object"
+    )]
+    MissingColumn(FieldPath),
     /// Not an object in braces.
     #[error(
         "is not a JSON object on one line; is the object really JSON Lines, and compressed as the \
@@ -83,6 +105,27 @@ pub enum RowProblem {
     /// Not UTF-8.
     #[error("is not UTF-8; write the object in UTF-8")]
     NotUtf8,
+    /// A byte of value zero.
+    #[error("has a NUL byte; write the object in UTF-8, and no NUL")]
+    Nul,
+    /// A quoted field without an end.
+    #[error("begins a quoted field that never ends; close it, or double the quotes in it")]
+    OpenQuote,
+    /// More fields than there are columns, or fewer.
+    #[error("has {fields} fields, {first} has {expected}; correct the row")]
+    Ragged {
+        /// How many it has.
+        fields: usize,
+        /// How many it must have.
+        expected: usize,
+        /// What says so: the header, or the first row.
+        first: &'static str,
+    },
+    /// A quote inside a field without quotes, or behind one with them.
+    #[error(
+        "has a quote that opens or closes no field; quote the field, and double the quotes in it"
+    )]
+    StrayQuote,
     /// Objects in objects in objects.
     #[error("is nested deeper than {limit}; flatten it, or move it out of the object")]
     TooDeep {
@@ -90,9 +133,17 @@ pub enum RowProblem {
         limit: usize,
     },
     /// Longer than a row may be.
-    #[error("is longer than {limit} bytes; is there a line break after each row?")]
+    #[error(
+        "is longer than {limit} bytes; is there a line break after each row, and each quote closed?"
+    )]
     TooLong {
         /// How many bytes are allowed.
+        limit: usize,
+    },
+    /// More columns than any real table has.
+    #[error("has more than {limit} columns; split the table, or correct the delimiter")]
+    TooManyColumns {
+        /// How many are allowed.
         limit: usize,
     },
     /// Lists in several columns of a tuple make too many tuples.
@@ -108,22 +159,28 @@ impl RewriteError {
     pub const fn block_reason(&self) -> BlockReason {
         match self {
             Self::Bomb { .. } | Self::Window { .. } => BlockReason::TooLarge,
-            Self::Corrupt { .. } | Self::Truncated(_) | Self::Stopped => {
+            Self::Corrupt { .. } | Self::NotFramed | Self::Truncated(_) | Self::Stopped => {
                 BlockReason::UnreadableData
             }
-            Self::Position(_) => BlockReason::SchemaMismatch,
+            Self::Column(_) | Self::Position(_) => BlockReason::SchemaMismatch,
             Self::Row { line: _, problem } => match problem {
-                RowProblem::DuplicateKey(_)
+                RowProblem::MissingColumn(_) => BlockReason::SchemaMismatch,
+                RowProblem::DuplicateColumn(_)
+                | RowProblem::DuplicateKey(_)
+                | RowProblem::LoneReturn
                 | RowProblem::NotAnObject
                 | RowProblem::NotJson
-                | RowProblem::NotUtf8 => BlockReason::UnreadableData,
+                | RowProblem::NotUtf8
+                | RowProblem::Nul
+                | RowProblem::OpenQuote
+                | RowProblem::Ragged { .. }
+                | RowProblem::StrayQuote => BlockReason::UnreadableData,
                 RowProblem::TooDeep { .. }
                 | RowProblem::TooLong { .. }
+                | RowProblem::TooManyColumns { .. }
                 | RowProblem::TooManyTuples { .. } => BlockReason::TooLarge,
             },
-            Self::UnsupportedCompression(_) | Self::UnsupportedFormat(_) => {
-                BlockReason::UnsupportedStore
-            }
+            Self::UnsupportedFormat(_) => BlockReason::UnsupportedStore,
         }
     }
 }
@@ -145,7 +202,7 @@ const fn name(compression: Compression) -> &'static str {
 
 const fn words(format: RecordFormat) -> &'static str {
     match format {
-        RecordFormat::Csv => "CSV",
+        RecordFormat::Csv(_) => "CSV",
         RecordFormat::Jsonl => "JSON Lines",
         RecordFormat::Parquet => "Parquet",
     }

@@ -21,10 +21,12 @@
 //! and only a [`Report`] says that the output is whole.
 
 mod codec;
+mod csv;
 mod error;
 mod jsonl;
 mod pass;
 mod report;
+mod rows;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -40,7 +42,7 @@ use self::pass::Pass;
 
 pub use self::error::{RewriteError, RowProblem};
 pub use self::jsonl::Copier;
-pub use self::report::{MemberRows, Report, Untouched};
+pub use self::report::{MemberRows, Opening, Report, Untouched};
 
 /// How an object is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,7 +141,8 @@ pub struct Row {
     pub line: u64,
     /// Whose it is.
     pub members: Vec<u32>,
-    /// Its bytes, without the line's end.
+    /// A JSON object: of JSON Lines its bytes without the line's end, of CSV each column's text by
+    /// its name.
     pub bytes: Vec<u8>,
 }
 
@@ -158,8 +161,8 @@ impl Rewriter {
     /// Begins an object.
     ///
     /// # Errors
-    /// [`RewriteError::UnsupportedFormat`], [`RewriteError::UnsupportedCompression`], and
-    /// [`RewriteError::Position`] for a path into a position of a list.
+    /// [`RewriteError::UnsupportedFormat`], [`RewriteError::Position`] for a path into a position
+    /// of a list, and [`RewriteError::Column`] for one that can be no column.
     pub fn new(
         source: Source,
         matches: Arc<MatchSet>,
@@ -180,6 +183,14 @@ impl Rewriter {
     #[must_use]
     pub fn without(mut self, members: impl IntoIterator<Item = u32>) -> Self {
         self.pass.exclude(members);
+        self
+    }
+
+    /// Begins in the middle of an object, where a row begins, knowing what a pass over the whole has
+    /// reported of its beginning.
+    #[must_use]
+    pub fn after(mut self, opening: &Opening) -> Self {
+        self.pass.go_on(opening);
         self
     }
 
@@ -229,7 +240,7 @@ impl Rewriter {
                     self.pass.piece(piece, &self.unpacker, out)?;
                     (piece.len(), 0)
                 }
-                packed @ (Unpacker::Gzip(_) | Unpacker::Zstd(_)) => {
+                packed @ (Unpacker::Gzip(_) | Unpacker::Snappy(_) | Unpacker::Zstd(_)) => {
                     let step = packed.step(rest, &mut self.buffer)?;
                     if step.made > 0 && std::mem::take(&mut self.ended) {
                         self.pass.end_member(out)?;

@@ -1,20 +1,20 @@
 //! One pass over an object's lines: whose each is, what becomes of it, and the counts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use quittance_core::data_map::{Compression, RecordFormat};
+use quittance_core::data_map::Compression;
 use quittance_core::matching::{MatchSet, Members};
 
 use super::codec::{Packer, Unpacker, wide};
 use super::error::{RewriteError, RowProblem};
-use super::jsonl::{BYTE_ORDER_MARK, Judge, Line, Redaction};
-use super::report::{Runs, add};
+use super::report::{Opening, Runs, add};
+use super::rows::{BYTE_ORDER_MARK, Line, Rows};
 use super::{Action, Limits, Output, Report, Row, Source};
 
 /// Everything that lines change.
 pub(super) struct Pass {
-    judge: Judge,
+    rows: Rows,
     duty: Duty,
     excluded: BTreeSet<u32>,
     limits: Limits,
@@ -26,20 +26,23 @@ pub(super) struct Pass {
     instead: Vec<u8>,
     runs: Option<Runs>,
     report: Report,
+    /// The number of the line at hand, and of how many lines it is made.
     line: u64,
+    height: u64,
     /// Where the line at hand stands in the unpacked source.
     at: u64,
     /// How many unpacked bytes survived before it.
     kept: u64,
 }
 
-/// An action, made ready.
+/// What is done with a member's line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Duty {
     Drop,
     Find,
     HandOut,
-    Redact(Redaction),
-    Unmasked(Redaction),
+    Redact,
+    Unmasked,
 }
 
 /// What becomes of a line.
@@ -60,25 +63,19 @@ impl Pass {
         action: Action,
         limits: Limits,
     ) -> Result<Self, RewriteError> {
-        let judge = match source.format {
-            RecordFormat::Jsonl => Judge::new(matches, limits.depth)?,
-            RecordFormat::Csv | RecordFormat::Parquet => {
-                return Err(RewriteError::UnsupportedFormat(source.format));
-            }
-        };
-        let duty = match action {
-            Action::Drop => Duty::Drop,
-            Action::Find => Duty::Find,
-            Action::HandOut => Duty::HandOut,
-            Action::Redact(masks) => Duty::Redact(Redaction::new(&masks, limits.depth)?),
-            Action::Unmasked(masks) => Duty::Unmasked(Redaction::new(&masks, limits.depth)?),
+        let (duty, masks) = match action {
+            Action::Drop => (Duty::Drop, BTreeMap::new()),
+            Action::Find => (Duty::Find, BTreeMap::new()),
+            Action::HandOut => (Duty::HandOut, BTreeMap::new()),
+            Action::Redact(masks) => (Duty::Redact, masks),
+            Action::Unmasked(masks) => (Duty::Unmasked, masks),
         };
         let runs = match source.compression {
             Compression::None => Some(Runs::new(limits.untouched_bytes)),
             Compression::Gzip | Compression::Snappy | Compression::Zstd => None,
         };
         Ok(Self {
-            judge,
+            rows: Rows::new(source.format, matches, masks, limits)?,
             duty,
             excluded: BTreeSet::new(),
             limits,
@@ -89,6 +86,7 @@ impl Pass {
             runs,
             report: Report::default(),
             line: 0,
+            height: 1,
             at: 0,
             kept: 0,
         })
@@ -96,6 +94,10 @@ impl Pass {
 
     pub(super) fn exclude(&mut self, members: impl IntoIterator<Item = u32>) {
         self.excluded.extend(members);
+    }
+
+    pub(super) fn go_on(&mut self, opening: &Opening) {
+        self.rows.go_on(opening);
     }
 
     /// What was counted so far.
@@ -111,22 +113,20 @@ impl Pass {
         out: &mut Output,
     ) -> Result<(), RewriteError> {
         if !self.begun.is_empty() {
-            let end = memchr::memchr(b'\n', piece).map(|at| at.saturating_add(1));
+            let end = self.rows.end(piece);
             let (head, rest) = piece.split_at(end.unwrap_or(piece.len()).min(piece.len()));
             self.keep(head)?;
             if end.is_none() {
                 return Ok(());
             }
             let mut line = std::mem::take(&mut self.begun);
-            self.lines(&line, from, out)?;
+            self.one(&line, from, out)?;
             line.clear();
             self.begun = line;
             piece = rest;
         }
-        let whole = memchr::memrchr(b'\n', piece).map_or(0, |at| at.saturating_add(1));
-        let (lines, tail) = piece.split_at(whole.min(piece.len()));
-        self.lines(lines, from, out)?;
-        self.keep(tail)
+        let whole = self.lines(piece, from, out)?;
+        self.keep(piece.get(whole..).unwrap_or_default())
     }
 
     /// Counts what was taken of the source, and refuses what unpacks to far more.
@@ -157,7 +157,7 @@ impl Pass {
         out: &mut Output,
     ) -> Result<Report, RewriteError> {
         let last = std::mem::take(&mut self.begun);
-        self.lines(&last, from, out)?;
+        self.one(&last, from, out)?;
         self.end_member(out)?;
         if self.writes() && self.report.bytes_in > 0 && self.report.bytes_out == 0 {
             // Nothing is left: an empty member is a valid file, and no byte at all is not.
@@ -168,6 +168,7 @@ impl Pass {
         }
         let mut report = self.report;
         report.bytes_unpacked = self.at;
+        report.opening = self.rows.opening().cloned();
         let runs = self.runs.map(|runs| runs.finish(self.at));
         report.untouched = runs.unwrap_or_default();
         Ok(report)
@@ -190,19 +191,36 @@ impl Pass {
         Ok(())
     }
 
-    /// Handles whole lines; what stays between two that change is written in one go.
+    /// Handles one line that is whole, or the last one.
+    fn one(&mut self, line: &[u8], from: &Unpacker, out: &mut Output) -> Result<(), RewriteError> {
+        if line.is_empty() {
+            return Ok(());
+        }
+        let fate = self.judge(line, out)?;
+        if fate == Fate::Changes {
+            let instead = std::mem::take(&mut self.instead);
+            self.write(&instead, from, out)?;
+            self.instead = instead;
+        } else {
+            self.write(line, from, out)?;
+        }
+        self.pass_by(line.len(), fate);
+        Ok(())
+    }
+
+    /// Handles the whole lines of a piece, and returns how long they are; what stays between two
+    /// that change is written in one go.
     fn lines(
         &mut self,
         lines: &[u8],
         from: &Unpacker,
         out: &mut Output,
-    ) -> Result<(), RewriteError> {
+    ) -> Result<usize, RewriteError> {
         let (mut run, mut at) = (0, 0_usize);
-        while let Some(rest) = lines.get(at..).filter(|rest| !rest.is_empty()) {
-            let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end.saturating_add(1));
-            let line = rest.get(..end).unwrap_or_default();
-            let fate = self.judge(line, out)?;
+        while let Some(end) = self.rows.end(lines.get(at..).unwrap_or_default()) {
             let next = at.saturating_add(end);
+            let line = lines.get(at..next).unwrap_or_default();
+            let fate = self.judge(line, out)?;
             if fate == Fate::Changes {
                 self.write(lines.get(run..at).unwrap_or_default(), from, out)?;
                 let instead = std::mem::take(&mut self.instead);
@@ -213,7 +231,8 @@ impl Pass {
             self.pass_by(end, fate);
             at = next;
         }
-        self.write(lines.get(run..).unwrap_or_default(), from, out)
+        self.write(lines.get(run..at).unwrap_or_default(), from, out)?;
+        Ok(at)
     }
 
     /// Counts the bytes of a line that was handled.
@@ -235,16 +254,17 @@ impl Pass {
 
     /// Says what becomes of a line, and prepares what stands in its place.
     fn judge(&mut self, line: &[u8], out: &mut Output) -> Result<Fate, RewriteError> {
-        add(&mut self.line);
+        self.line = self.line.saturating_add(self.height);
+        self.height = self.rows.lines(line);
         if line.len() > self.limits.row_bytes {
             return Err(self.at_line(RowProblem::TooLong {
                 limit: self.limits.row_bytes,
             }));
         }
         let mut members = std::mem::take(&mut self.members);
-        let judged = self.judge.judge(line, &mut members);
+        let judged = self.rows.judge(line, &mut members);
         let fate = match judged.map_err(|problem| self.at_line(problem))? {
-            Line::Blank => Fate::Stays,
+            Line::NoRow => Fate::Stays,
             Line::Row => {
                 add(&mut self.report.rows_before);
                 add(&mut self.report.rows_after);
@@ -267,25 +287,26 @@ impl Pass {
     ) -> Result<Fate, RewriteError> {
         let is_held = members.as_slice().iter().any(|m| self.excluded.contains(m));
         self.instead.clear();
-        if let Duty::Unmasked(redaction) = &self.duty {
-            let changed = redaction.apply(line, &mut self.instead);
+        if self.duty == Duty::Unmasked {
+            let changed = self.rows.redact(line, &mut self.instead);
             self.instead.clear();
             if !changed.map_err(|problem| self.at_line(problem))? {
                 return Ok(Fate::Stays);
             }
         }
         self.report.matched(members, is_held);
-        match &self.duty {
-            Duty::Find | Duty::Unmasked(_) => Ok(Fate::Found),
+        match self.duty {
+            Duty::Find | Duty::Unmasked => Ok(Fate::Found),
             Duty::HandOut => {
+                let bytes = self.rows.copy(line);
                 out.rows.push(Row {
                     line: self.line,
                     members: members.as_slice().to_vec(),
-                    bytes: without_end(line).to_vec(),
+                    bytes: bytes.map_err(|problem| self.at_line(problem))?,
                 });
                 Ok(Fate::Found)
             }
-            Duty::Drop | Duty::Redact(_) if is_held => Ok(Fate::Stays),
+            Duty::Drop | Duty::Redact if is_held => Ok(Fate::Stays),
             Duty::Drop => {
                 // The mark at a file's beginning is the file's, not the row's.
                 if line.starts_with(BYTE_ORDER_MARK) {
@@ -295,8 +316,8 @@ impl Pass {
                 self.report.rows_after = self.report.rows_after.saturating_sub(1);
                 Ok(Fate::Changes)
             }
-            Duty::Redact(redaction) => {
-                let changed = redaction.apply(line, &mut self.instead);
+            Duty::Redact => {
+                let changed = self.rows.redact(line, &mut self.instead);
                 if !changed.map_err(|problem| self.at_line(problem))? {
                     return Ok(Fate::Stays);
                 }
@@ -328,15 +349,15 @@ impl Pass {
 
     const fn writes(&self) -> bool {
         match self.duty {
-            Duty::Drop | Duty::Redact(_) => true,
-            Duty::Find | Duty::HandOut | Duty::Unmasked(_) => false,
+            Duty::Drop | Duty::Redact => true,
+            Duty::Find | Duty::HandOut | Duty::Unmasked => false,
         }
     }
 
     /// The line that was begun is too long.
     const fn too_long(&self) -> RewriteError {
         RewriteError::Row {
-            line: self.line.saturating_add(1),
+            line: self.line.saturating_add(self.height),
             problem: RowProblem::TooLong {
                 limit: self.limits.row_bytes,
             },
@@ -349,13 +370,6 @@ impl Pass {
             problem,
         }
     }
-}
-
-/// A line without its end, and without the mark before the first one.
-fn without_end(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line)
 }
 
 /// Up to here any ratio is taken: it costs nobody much.

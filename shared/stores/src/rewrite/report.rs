@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use quittance_core::matching::Members;
+use serde::{Deserialize, Serialize};
 
 /// What a pass over one object found and did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +30,20 @@ pub struct Report {
     /// The long pieces of an uncompressed source that are byte-identical in the output (in a find
     /// pass: that hold no matched row), in order. Empty for compressed sources.
     pub untouched: Vec<Untouched>,
+    /// What the object's beginning says of its rows, if it says anything.
+    pub opening: Option<Opening>,
+}
+
+/// What the beginning of an object says of all its rows: which column is which. Who goes on in the
+/// middle of it must know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opening {
+    /// How many columns there are.
+    pub(super) width: usize,
+    /// Where each rule's columns are.
+    pub(super) rules: Vec<Vec<usize>>,
+    /// Where the masked columns are, in the order of their paths.
+    pub(super) masks: Vec<usize>,
 }
 
 /// The rows of one member in an object.

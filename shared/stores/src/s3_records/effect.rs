@@ -24,7 +24,7 @@ use super::source::{Pin, Seen, Source};
 use super::upload::{Upload, Written};
 use super::{Looks, Records};
 use crate::errors;
-use crate::rewrite::{Action, Output};
+use crate::rewrite::{Action, Opening, Output, Rewriter};
 use crate::s3_bucket::Versioning;
 
 /// What a draft remembers.
@@ -49,6 +49,9 @@ struct Current {
     /// How many rows are to change.
     rows: u64,
     untouched: Vec<Range<u64>>,
+    /// What its beginning says of its rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    opening: Option<Opening>,
 }
 
 impl Note {
@@ -197,7 +200,13 @@ impl Records<'_> {
                     let source = Source::open(self.bucket, key, pin).await?;
                     let source = source.ok_or(Fault::Conflict)?;
                     let judged = rows.end.saturating_sub(rows.start);
-                    let more = self.make(source, judged, sought, upload).await?;
+                    let mut rewriter = self.rewriter(sought, self.action()?)?;
+                    if rows.start > 0
+                        && let Some(opening) = &current.opening
+                    {
+                        rewriter = rewriter.after(opening);
+                    }
+                    let more = self.make(source, judged, rewriter, upload).await?;
                     changed = changed.saturating_add(more);
                 }
             }
@@ -216,10 +225,9 @@ impl Records<'_> {
         &self,
         mut source: Source<'_>,
         judged: u64,
-        sought: &Sought,
+        mut rewriter: Rewriter,
         upload: &mut Upload<'_>,
     ) -> Result<u64, Fault> {
-        let mut rewriter = self.rewriter(sought, self.action()?)?;
         let mut out = Output::default();
         let mut left = judged;
         let mut after = Vec::new();
@@ -354,5 +362,6 @@ fn current(look: &Look) -> Option<Current> {
         bytes: look.seen.bytes,
         rows: look.matched(),
         untouched: look.untouched().collect(),
+        opening: look.report.opening.clone(),
     })
 }

@@ -51,7 +51,7 @@ impl<'a> Records<'a> {
         let Place::S3Records(place) = &store.place else {
             return Err(unsupported);
         };
-        if place.format != RecordFormat::Jsonl {
+        if place.format == RecordFormat::Parquet {
             return Err(unsupported);
         }
         Ok(Self {

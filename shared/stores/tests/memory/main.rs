@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use cap::Cap;
 use quittance_core::data_map::{
-    Compression, FieldPath, Find, FindHow, IdentifierRule, Line, Mask, RecordFormat,
+    Compression, Dialect, FieldPath, Find, FindHow, IdentifierRule, Line, Mask, RecordFormat,
 };
 use quittance_core::matching::{MatchSet, MatchSetBuilder};
 use quittance_core::subject::{IdentifierKind, Normalise};
@@ -24,6 +24,7 @@ use quittance_stores::rewrite::{Action, Limits, Output, Rewriter, Source};
 static HEAP: Cap<System> = Cap::new(System, usize::MAX);
 
 const MIB: usize = 1024 * 1024;
+const JSONL: RecordFormat = RecordFormat::Jsonl;
 
 fn set(identifiers: u32) -> Arc<MatchSet> {
     let kind = IdentifierKind::parse("email").unwrap();
@@ -78,7 +79,12 @@ fn packed(compression: Compression, rows: &[u8], times: usize) -> Vec<u8> {
             (0..times).for_each(|_| writer.write_all(rows).unwrap());
             writer.finish().unwrap()
         }
-        Compression::None | Compression::Snappy => Vec::new(),
+        Compression::Snappy => {
+            let mut writer = snap::write::FrameEncoder::new(Vec::new());
+            (0..times).for_each(|_| writer.write_all(rows).unwrap());
+            writer.into_inner().unwrap()
+        }
+        Compression::None => Vec::new(),
     }
 }
 
@@ -87,12 +93,12 @@ fn packed(compression: Compression, rows: &[u8], times: usize) -> Vec<u8> {
 fn within<'p>(
     bytes: usize,
     set: &Arc<MatchSet>,
-    compression: Compression,
+    (format, compression): (RecordFormat, Compression),
     action: Action,
     pieces: impl Iterator<Item = &'p [u8]>,
 ) -> u64 {
     let source = Source {
-        format: RecordFormat::Jsonl,
+        format,
         compression,
     };
     HEAP.set_limit(HEAP.allocated() + bytes).unwrap();
@@ -127,12 +133,18 @@ fn memory_is_bounded_whatever_the_size() {
     let rows = rows();
     for action in [Action::Drop, Action::HandOut] {
         let pieces = std::iter::repeat_n(&rows[..], 96);
-        let plain = within(6 * MIB, &set, Compression::None, action.clone(), pieces);
+        let plain = within(
+            6 * MIB,
+            &set,
+            (JSONL, Compression::None),
+            action.clone(),
+            pieces,
+        );
         assert!(plain > 96 * 10);
-        for compression in [Compression::Gzip, Compression::Zstd] {
+        for compression in [Compression::Gzip, Compression::Snappy, Compression::Zstd] {
             let object = packed(compression, &rows, 96);
             let pieces = object.chunks(MIB);
-            let matched = within(6 * MIB, &set, compression, action.clone(), pieces);
+            let matched = within(6 * MIB, &set, (JSONL, compression), action.clone(), pieces);
             assert_eq!(matched, plain);
         }
     }
@@ -143,10 +155,44 @@ fn memory_is_bounded_whatever_the_size() {
         "x".repeat(16 * MIB - 100)
     );
     let pieces = || (0..4).flat_map(|_| long.as_bytes().chunks(100_000));
-    let none = Compression::None;
+    let none = (JSONL, Compression::None);
     assert_eq!(within(40 * MIB, &set, none, Action::HandOut, pieces()), 4);
     assert_eq!(within(40 * MIB, &set, none, Action::Drop, pieces()), 4);
     let masks = BTreeMap::from([(FieldPath::parse("x").unwrap(), Mask::Fixed)]);
     let redact = Action::Redact(masks);
     assert_eq!(within(40 * MIB, &set, none, redact, pieces()), 4);
+
+    let csv = (RecordFormat::Csv(Dialect::default()), Compression::None);
+    let long = format!(
+        "person0@example.org,\"{}\"\n",
+        "\"\"\n,".repeat(4 * MIB - 100)
+    );
+    let header = "user.email,x\n".as_bytes();
+    let pieces =
+        || std::iter::once(header).chain((0..4).flat_map(|_| long.as_bytes().chunks(100_000)));
+    assert_eq!(within(40 * MIB, &set, csv, Action::Drop, pieces()), 4);
+    let masks = BTreeMap::from([(FieldPath::parse("x").unwrap(), Mask::Fixed)]);
+    assert_eq!(
+        within(40 * MIB, &set, csv, Action::Redact(masks), pieces()),
+        4
+    );
+    // As many fields as fit into a row: they are counted, not kept.
+    let commas = ",".repeat(16 * MIB - 1);
+    let pieces = || {
+        [header, commas.as_bytes()]
+            .into_iter()
+            .flat_map(|text| text.chunks(100_000))
+    };
+    HEAP.set_limit(HEAP.allocated() + 40 * MIB).unwrap();
+    let source = Source {
+        format: csv.0,
+        compression: csv.1,
+    };
+    let rewriter = Rewriter::new(source, Arc::clone(&set), Action::Find, Limits::default());
+    let (mut rewriter, mut out) = (rewriter.unwrap(), Output::default());
+    for piece in pieces() {
+        rewriter.push(piece, &mut out).unwrap();
+    }
+    assert!(rewriter.finish(&mut out).is_err());
+    HEAP.set_limit(usize::MAX).unwrap();
 }

@@ -15,8 +15,8 @@ const TABLE: &str = "dynamodb: { table: tickets }
     deletion: delete_item
     account: { role_arn: \"arn:aws:iam::123456789012:role/quittance\", external_id: shop-4711, region: eu-west-1 }";
 
-async fn world() -> World {
-    let world = World::start().await.reaching().await;
+async fn world(right: Right) -> World {
+    let world = World::start().await.reaching(right).await;
     world.table("tickets", &["pk:S"], &[]).await;
     world.put("tickets", item(&[("pk", text(EMAIL))])).await;
     world
@@ -35,7 +35,7 @@ fn session() -> String {
 
 #[tokio::test]
 async fn a_store_in_another_account_is_reached_under_its_role_and_for_nothing_else() {
-    let world = world().await;
+    let world = world(Right::Deletion).await;
     world.wire.answer("AssumeRole", 9, 200, &session());
     let store = store(TABLE);
     let who = identifiers(&[("email", EMAIL)]);
@@ -63,6 +63,7 @@ async fn a_store_in_another_account_is_reached_under_its_role_and_for_nothing_el
             "ExternalId=shop-4711",
             "RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fquittance",
             "table%2Ftickets",
+            "dynamodb%3ADeleteItem",
         ] {
             assert!(line.asked.contains(part), "{part} is not in {}", line.asked);
         }
@@ -77,7 +78,7 @@ async fn a_store_in_another_account_is_reached_under_its_role_and_for_nothing_el
 
 #[tokio::test]
 async fn a_store_in_another_region_is_reached_there_under_our_own_role() {
-    let world = world().await;
+    let world = world(Right::Access).await;
     let store = store(
         "dynamodb: { table: tickets }
          find: [ { email: { key: pk } } ]
@@ -99,7 +100,7 @@ async fn a_store_in_another_region_is_reached_there_under_our_own_role() {
 
 #[tokio::test]
 async fn a_role_that_refuses_us_blocks_and_one_that_cannot_be_asked_is_asked_again() {
-    let world = world().await;
+    let world = world(Right::Access).await;
     let store = store(TABLE);
     let who = identifiers(&[("email", EMAIL)]);
     let question = ask(&store, &who, Right::Deletion);
@@ -130,4 +131,23 @@ async fn without_a_way_to_reach_them_stores_elsewhere_are_blocked() {
         matches!(blocked, Err(Fault::Block(BlockReason::UnsupportedStore))),
         "{blocked:?}"
     );
+}
+
+#[tokio::test]
+async fn whoever_copies_asks_for_no_session_that_could_change_anything() {
+    let world = world(Right::Access).await;
+    world.wire.answer("AssumeRole", 9, 200, &session());
+    let store = store(TABLE);
+    let who = identifiers(&[("email", EMAIL)]);
+    let found = world.search(ask(&store, &who, Right::Access)).await;
+    assert_eq!(found.unwrap().matches.len(), 1);
+    let log = world.wire.log();
+    let asked: Vec<_> = log.iter().filter(|line| !line.asked.is_empty()).collect();
+    assert!(!asked.is_empty());
+    for line in asked {
+        assert!(line.asked.contains("dynamodb%3AQuery"), "{}", line.asked);
+        for verb in ["Delete", "Update", "Put", "GenerateDataKey"] {
+            assert!(!line.asked.contains(verb), "{verb}: {}", line.asked);
+        }
+    }
 }

@@ -247,9 +247,22 @@ pub(crate) fn gzip(text: &str) -> Vec<u8> {
     writer.finish().unwrap()
 }
 
+pub(crate) fn snappy(text: &str) -> Vec<u8> {
+    let mut writer = snap::write::FrameEncoder::new(Vec::new());
+    writer.write_all(text.as_bytes()).unwrap();
+    writer.into_inner().unwrap()
+}
+
 pub(crate) fn gunzip(bytes: &[u8]) -> String {
     let mut text = String::new();
     let mut reader = flate2::read::MultiGzDecoder::new(bytes);
+    reader.read_to_string(&mut text).unwrap();
+    text
+}
+
+pub(crate) fn unsnappy(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    let mut reader = snap::read::FrameDecoder::new(bytes);
     reader.read_to_string(&mut text).unwrap();
     text
 }

@@ -1,6 +1,7 @@
 //! What must hold when customers' stores are reached, each test named after it, through the real
 //! SDK clients against the embedded backend.
 
+mod csv;
 mod dynamodb;
 mod effects;
 mod elsewhere;
@@ -12,6 +13,8 @@ mod s3;
 mod tables;
 mod versions;
 // Marked, so that clippy knows fixtures for what they are: tests may unwrap.
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod lake;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use quittance_engine::ports::{MemberRows, RecordReader as _, Wanted};
 use quittance_engine::record::{Datum, Record};
 use quittance_local::{Fault as Cut, Service};
 
-use crate::lake::{ANN, BOB, MIB, crowd, events, gzip, roster, row, rows};
+use crate::lake::{ANN, BOB, MIB, crowd, events, gzip, roster, row, rows, snappy};
 use crate::world::{World, store};
 
 #[tokio::test]
@@ -91,7 +91,15 @@ async fn rows_are_counted_by_member_whatever_packs_them() {
     world.rows("events/plain", rows(&[ANN]) + &text).await;
     world.rows("events/gzip", packed).await;
     world.rows("events/zstd", frames).await;
-    for (compression, key) in [("none", "plain"), ("gzip", "gzip"), ("zstd", "zstd")] {
+    world
+        .rows("events/snappy", snappy(&(rows(&[ANN]) + &text)))
+        .await;
+    for (compression, key) in [
+        ("none", "plain"),
+        ("gzip", "gzip"),
+        ("snappy", "snappy"),
+        ("zstd", "zstd"),
+    ] {
         let store = events(compression);
         let object = world.current(&store, &format!("events/{key}")).await;
         let who = roster(&[ANN, "nobody@example.test", BOB]);
@@ -202,10 +210,6 @@ async fn a_store_that_cannot_be_gone_over_blocks_as_a_whole() {
         (
             "{ bucket: no-such, prefix: e/, format: jsonl }",
             BlockReason::StoreMissing,
-        ),
-        (
-            "{ bucket: lake, prefix: e/, format: csv }",
-            BlockReason::UnsupportedStore,
         ),
         (
             "{ bucket: lake, prefix: e/, format: parquet }",

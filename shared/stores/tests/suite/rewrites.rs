@@ -12,7 +12,7 @@ use quittance_engine::ports::RecordEraser as _;
 
 use crate::lake::{
     ANN, BOB, Forgotten, MARKER, MIB, crowd, events, forgotten, gunzip, gzip, roster, row, rows,
-    without,
+    snappy, unsnappy, without,
 };
 use crate::world::{World, store};
 
@@ -32,10 +32,11 @@ async fn survivors_are_byte_identical_and_a_second_time_changes_nothing() {
     ]
     .concat();
     let frames = zstd::encode_all(text.as_bytes(), 3).unwrap();
-    world.rows("events/none", text).await;
     world.rows("events/gzip", packed).await;
+    world.rows("events/snappy", snappy(&text)).await;
     world.rows("events/zstd", frames).await;
-    for compression in ["none", "gzip", "zstd"] {
+    world.rows("events/none", text).await;
+    for compression in ["none", "gzip", "snappy", "zstd"] {
         let store = events(compression);
         let key = format!("events/{compression}");
         let object = world.current(&store, &key).await;
@@ -51,6 +52,7 @@ async fn survivors_are_byte_identical_and_a_second_time_changes_nothing() {
         let bytes = world.bytes(&key).await.unwrap();
         match compression {
             "gzip" => assert_eq!(gunzip(&bytes), left.clone() + "\n" + &row(9, BOB)),
+            "snappy" => assert_eq!(unsnappy(&bytes), left),
             "zstd" => assert_eq!(zstd::decode_all(&bytes[..]).unwrap(), left.as_bytes()),
             _ => assert_eq!(bytes, left.as_bytes()),
         }

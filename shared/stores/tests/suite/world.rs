@@ -88,7 +88,7 @@ impl World {
     }
 
     /// Reaches stores elsewhere, over the same wire.
-    pub(crate) async fn reaching(mut self) -> Self {
+    pub(crate) async fn reaching(mut self, right: Right) -> Self {
         use aws_config::{BehaviorVersion, Region};
         use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
         let key = Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "test");
@@ -99,7 +99,7 @@ impl World {
             .endpoint_url(self.backend.endpoint())
             .load()
             .await;
-        self.stores = self.stores.with_reach(config);
+        self.stores = self.stores.with_reach(config, right);
         self
     }
 

@@ -4,6 +4,7 @@
 //! are known (who needs whom) is decided in `waves`, once every store by itself is right.
 
 mod circumstances;
+mod csv;
 mod finds;
 mod places;
 mod rules;

@@ -3,11 +3,11 @@
 use super::super::names;
 use super::super::reading::{Field, Fields, Reader};
 use super::super::store::{
-    Attested, Compression, DynamodbItems, Place, RecordFormat, S3Objects, S3Records,
+    Attested, Compression, Dialect, DynamodbItems, Place, RecordFormat, S3Objects, S3Records,
 };
 use super::super::template::KeyTemplate;
 use super::super::yaml::Value;
-use super::{Declared, optional, owned_if};
+use super::{Declared, csv, optional, owned_if};
 
 /// The kinds of places: they decide which other keys a store may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,7 +141,7 @@ fn records(reader: &mut Reader, mut fields: Fields<'_>, bucket: Option<String>) 
         .and_then(|field| {
             let formats = [
                 ("jsonl", RecordFormat::Jsonl),
-                ("csv", RecordFormat::Csv),
+                ("csv", RecordFormat::Csv(Dialect::default())),
                 ("parquet", RecordFormat::Parquet),
             ];
             reader.word(&field, &formats)
@@ -162,11 +162,16 @@ fn records(reader: &mut Reader, mut fields: Fields<'_>, bucket: Option<String>) 
         ];
         reader.word(field, &codecs)
     });
+    let dialect = csv::dialect(reader, &mut fields, format);
     reader.finish(&fields);
+    let format = match format? {
+        RecordFormat::Csv(_) => RecordFormat::Csv(dialect?),
+        other @ (RecordFormat::Jsonl | RecordFormat::Parquet) => other,
+    };
     Some(Place::S3Records(S3Records {
         bucket: bucket?,
         prefix: prefix?,
-        format: format?,
+        format,
         compression: compression.ok()?.unwrap_or(Compression::None),
     }))
 }
@@ -197,4 +202,4 @@ fn attestation(reader: &mut Reader, field: &Field<'_>) -> Option<Place> {
 }
 
 /// The keys that only a record store has.
-const RECORD_KEYS: [&str; 3] = ["prefix", "format", "compression"];
+const RECORD_KEYS: [&str; 4] = ["prefix", "format", "compression", "csv"];

@@ -6,7 +6,9 @@ use super::super::reading::{Field, Reader};
 use super::super::store::{Line, Store};
 use super::super::yaml::Mark;
 use super::places::PlaceKind;
-use super::{Declared, ID_ADVICE, circumstances, finds, optional, optional_text, places, rules};
+use super::{
+    Declared, ID_ADVICE, circumstances, csv, finds, optional, optional_text, places, rules,
+};
 use crate::id::StoreId;
 
 /// Reads the list of stores; none when any of them is wrong.
@@ -95,7 +97,7 @@ fn store(
     let account = circumstances::account(reader, &mut fields, kind);
     let sweep = circumstances::sweep(reader, &mut fields, kind, find_or_none);
     reader.finish(&fields);
-    Some(Store {
+    let store = Store {
         id: id?,
         public_name: public_name?,
         place: place?,
@@ -109,7 +111,9 @@ fn store(
         account: account.ok()?,
         sweep: sweep.ok()?,
         line: Line(field.node.mark.line),
-    })
+    };
+    csv::check(reader, field, &store);
+    Some(store)
 }
 
 /// Notes a name that another store has, and remembers it otherwise.

@@ -235,8 +235,13 @@ fn specs() -> impl Strategy<Value = Spec> {
 
 fn places() -> impl Strategy<Value = Place> {
     let objects = "[a-z]{1,5}/\\{email\\}(/|\\.pdf|)";
+    let piped = Dialect {
+        delimiter: Delimiter::Pipe,
+        ..Dialect::default()
+    };
     let formats = select(vec![
-        (RecordFormat::Csv, Compression::Gzip),
+        (RecordFormat::Csv(Dialect::default()), Compression::Gzip),
+        (RecordFormat::Csv(piped), Compression::None),
         (RecordFormat::Jsonl, Compression::None),
         (RecordFormat::Jsonl, Compression::Snappy),
         (RecordFormat::Jsonl, Compression::Zstd),

@@ -1,5 +1,6 @@
 //! Tests of the data map as a whole; generated maps are in `generated`, orders in `graphs`.
 
+mod csv;
 mod generated;
 mod graphs;
 mod render;

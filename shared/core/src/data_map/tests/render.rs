@@ -39,7 +39,20 @@ fn render_store(store: &Store) -> Value {
                 json!({ "bucket": place.bucket, "prefix": place.prefix, "format": place.format });
             ("s3", tree, "delete_rows")
         }
-        Place::S3Records(place) => ("s3", json!(place), "delete_rows"),
+        Place::S3Records(place) => {
+            let mut tree = json!(place);
+            if let RecordFormat::Csv(dialect) = place.format {
+                let delimiter = match dialect.delimiter {
+                    Delimiter::Comma => ",",
+                    Delimiter::Pipe => "|",
+                    Delimiter::Semicolon => ";",
+                    Delimiter::Tab => "tab",
+                };
+                tree["format"] = json!("csv");
+                tree["csv"] = json!({ "header": dialect.header, "delimiter": delimiter });
+            }
+            ("s3", tree, "delete_rows")
+        }
         Place::Attested(place) => (
             "attested",
             json!({ "by": place.by, "within": format!("{}d", place.within_days) }),

@@ -1,10 +1,11 @@
 //! Unpacking and packing, piece by piece: one file per compression.
 //!
 //! A *member* is what a compressed file may have several of, one after the other (gzip calls it so,
-//! zstd a frame). Each member of the input becomes one of the output, unless nothing is left of it.
+//! zstd a frame, Snappy a stream). Each member of the input becomes one of the output, unless nothing is left of it.
 //! Nothing here knows of rows.
 
 mod gzip;
+mod snappy;
 mod zstd;
 
 use quittance_core::data_map::Compression;
@@ -27,6 +28,7 @@ pub(super) struct Step {
 pub(super) enum Unpacker {
     Gzip(Box<gzip::Unpacker>),
     Plain,
+    Snappy(Box<snappy::Unpacker>),
     Zstd(Box<zstd::Unpacker>),
 }
 
@@ -35,7 +37,7 @@ impl Unpacker {
         match compression {
             Compression::Gzip => Ok(Self::Gzip(Box::default())),
             Compression::None => Ok(Self::Plain),
-            Compression::Snappy => Err(RewriteError::UnsupportedCompression(compression)),
+            Compression::Snappy => Ok(Self::Snappy(Box::new(snappy::Unpacker::new()))),
             Compression::Zstd => Ok(Self::Zstd(Box::new(zstd::Unpacker::new(max_window)?))),
         }
     }
@@ -56,6 +58,7 @@ impl Unpacker {
                     ended: false,
                 })
             }
+            Self::Snappy(unpacker) => unpacker.step(input, buffer),
             Self::Zstd(unpacker) => unpacker.step(input, buffer),
         }
     }
@@ -65,6 +68,7 @@ impl Unpacker {
         match self {
             Self::Gzip(unpacker) => unpacker.finish(),
             Self::Plain => Ok(()),
+            Self::Snappy(unpacker) => unpacker.finish(),
             Self::Zstd(unpacker) => unpacker.finish(),
         }
     }
@@ -75,6 +79,7 @@ impl Unpacker {
 pub(super) enum Packer {
     Gzip(Box<gzip::Packer>),
     Plain,
+    Snappy(Box<snappy::Packer>),
     Zstd(Box<zstd::Packer>),
 }
 
@@ -83,7 +88,7 @@ impl Packer {
         match compression {
             Compression::Gzip => Ok(Self::Gzip(Box::default())),
             Compression::None => Ok(Self::Plain),
-            Compression::Snappy => Err(RewriteError::UnsupportedCompression(compression)),
+            Compression::Snappy => Ok(Self::Snappy(Box::new(snappy::Packer::new()))),
             Compression::Zstd => Ok(Self::Zstd(Box::new(zstd::Packer::new()?))),
         }
     }
@@ -98,13 +103,14 @@ impl Packer {
     ) -> Result<(), RewriteError> {
         match (self, from) {
             (Self::Gzip(packer), Unpacker::Gzip(from)) => packer.write(bytes, from.header(), out),
-            (Self::Gzip(packer), Unpacker::Plain | Unpacker::Zstd(_)) => {
+            (Self::Gzip(packer), Unpacker::Plain | Unpacker::Snappy(_) | Unpacker::Zstd(_)) => {
                 packer.write(bytes, &gzip::Header::default(), out)
             }
             (Self::Plain, _) => {
                 out.extend_from_slice(bytes);
                 Ok(())
             }
+            (Self::Snappy(packer), _) => packer.write(bytes, out),
             (Self::Zstd(packer), _) => packer.write(bytes, out),
         }
     }
@@ -114,6 +120,7 @@ impl Packer {
         match self {
             Self::Gzip(packer) => packer.end_member(out),
             Self::Plain => Ok(()),
+            Self::Snappy(packer) => packer.end_member(out),
             Self::Zstd(packer) => packer.end_member(out),
         }
     }

@@ -23,6 +23,7 @@ pub(super) use self::redact::Redaction;
 use self::scan::{Scan, Token};
 use self::tree::{ROOT, Tree};
 use super::error::{RewriteError, RowProblem};
+use super::rows::{Line, without_mark};
 
 /// Tells whose rows are.
 #[derive(Debug)]
@@ -35,15 +36,6 @@ pub(super) struct Judge {
     escapes: Escapes,
     unicode: Finder<'static>,
     max_depth: usize,
-}
-
-/// What a line is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Line {
-    /// Nothing but blanks: no row.
-    Blank,
-    /// A row.
-    Row,
 }
 
 impl Judge {
@@ -72,7 +64,7 @@ impl Judge {
         members.clear();
         let row = text_of(line)?;
         if row.is_empty() {
-            return Ok(Line::Blank);
+            return Ok(Line::NoRow);
         }
         if !row.starts_with('{') || !row.ends_with('}') {
             return Err(RowProblem::NotAnObject);
@@ -218,11 +210,8 @@ fn tuples<'a>(values: &[Vec<&'a str>]) -> Result<Vec<Vec<&'a str>>, RowProblem> 
 
 /// Returns a line's text without its end, blanks around it, and the mark before the first.
 pub(super) fn text_of(line: &[u8]) -> Result<&str, RowProblem> {
-    let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
-    let text = std::str::from_utf8(line).map_err(|_| RowProblem::NotUtf8)?;
+    let text = std::str::from_utf8(without_mark(line)).map_err(|_| RowProblem::NotUtf8)?;
     Ok(text.trim_ascii())
 }
 
-/// What some writers put before the first row of a file in UTF-8.
-pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const MAX_TUPLES: usize = 4_096;

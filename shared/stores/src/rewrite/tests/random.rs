@@ -9,7 +9,7 @@ use quittance_core::data_map::Segment;
 use serde_json::{Map, Number, Value, json};
 
 use super::*;
-use crate::rewrite::jsonl::BYTE_ORDER_MARK;
+use crate::rewrite::rows::BYTE_ORDER_MARK;
 
 /// How a row is spelled.
 #[derive(Clone, Copy, Debug)]
@@ -227,7 +227,7 @@ proptest! {
         fields in prop::sample::subsequence(
             vec!["email", "user.email", "tags[]", "tags", "tags[].email", "b/c", "\u{e4}"], 1..4),
         held in vec(0_u32..5, 0..2),
-        compression in select(vec![NONE, GZIP, ZSTD]),
+        compression in select(vec![NONE, GZIP, SNAPPY, ZSTD]),
         cuts in vec(any::<Index>(), 0..4),
         pieces in vec(1_usize..200, 1..4),
     ) {

@@ -79,7 +79,7 @@ fn every_field_of_a_header_is_read_and_old_sizes_are_dropped() {
 #[test]
 fn what_is_emptied_is_a_valid_file() {
     let who = set(&["id"], Normalise::Exact, &["1"]);
-    for compression in [NONE, GZIP, ZSTD] {
+    for compression in [NONE, GZIP, SNAPPY, ZSTD] {
         let object = packed(compression, &[b"{\"id\":1}\n{\"id\":\"1\"}"]);
         let done = rewrite(compression, &object, &who, Action::Drop).unwrap();
         assert_eq!(unpacked(compression, &done.bytes), b"");
@@ -91,7 +91,7 @@ fn what_is_emptied_is_a_valid_file() {
 
 #[test]
 fn an_object_without_a_byte_stays_one() {
-    for compression in [NONE, GZIP, ZSTD] {
+    for compression in [NONE, GZIP, SNAPPY, ZSTD] {
         let done = rewrite(compression, b"", &nobody(), Action::Drop).unwrap();
         assert_eq!(done.bytes, b"");
         assert_eq!(done.report, Report::default());
@@ -108,7 +108,7 @@ fn the_mark_and_the_missing_end_stay() {
         ("\n\n", "\n\n"),
         ("{\"id\":2}\r\n{\"id\":1}\r\n", "{\"id\":2}\r\n"),
     ] {
-        for compression in [NONE, GZIP, ZSTD] {
+        for compression in [NONE, GZIP, SNAPPY, ZSTD] {
             let object = packed(compression, &[rows.as_bytes()]);
             let done = rewrite(compression, &object, &who, Action::Drop).unwrap();
             assert_eq!(
@@ -177,6 +177,7 @@ fn a_push_stops_when_there_is_something_to_take_away() {
         (NONE, Action::Drop),
         (GZIP, Action::HandOut),
         (NONE, Action::HandOut),
+        (SNAPPY, Action::Drop),
     ] {
         let object = packed(compression, &[rows.as_bytes()]);
         let who = if action == Action::Drop {
@@ -208,7 +209,7 @@ proptest! {
     /// Whatever arrives: an error or a result, never a panic, and never more than the limits.
     #[test]
     fn any_bytes_are_answered(
-        compression in prop::sample::select(vec![NONE, GZIP, ZSTD]),
+        compression in prop::sample::select(vec![NONE, GZIP, SNAPPY, ZSTD]),
         at in any::<prop::sample::Index>(),
         cut in 0_usize..20,
         insert in prop::collection::vec(any::<u8>(), 0..20),
