@@ -134,6 +134,11 @@ fn no_policy_has_a_wildcard_but_for_what_an_identifier_fills() {
     for (function, policy) in policies() {
         for (verb, on) in grants(&policy) {
             assert!(!verb.contains('*'), "{function}: {verb}");
+            if verb == "sts:AssumeRole" {
+                // Another account's role, as the example names it.
+                assert_eq!(on, "arn:aws:iam::123456789012:role/quittance", "{function}");
+                continue;
+            }
             let stem = on.trim_end_matches("/*").trim_end_matches('*');
             assert!(
                 stem.matches('*').count() == 0 && stem.contains(":::example-")
