@@ -7,6 +7,7 @@ mod args;
 mod figures;
 mod ids;
 mod source;
+mod table;
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -15,11 +16,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use quittance_stores::rewrite::{Action, Limits, Output, Report, RewriteError, Rewriter};
+use quittance_core::data_map::RecordFormat;
+use quittance_core::matching::MatchSet;
+use quittance_stores::rewrite::{
+    Action, Limits, Output, Report, RewriteError, Rewriter, Source,
+};
 use tempfile::NamedTempFile;
 
 pub(crate) use self::args::RewriteArgs;
 use self::figures::{Figures, cpu_seconds};
+use self::table::Broken;
 use crate::offline::unreadable;
 use crate::printing::Failure;
 
@@ -36,17 +42,11 @@ pub(crate) fn rewrite(args: &RewriteArgs) -> Result<ExitCode, Failure> {
     let ids = ids::read(args)?;
     let built = cpu_seconds().zip(before).map(|(now, before)| now - before);
     let (identifiers, skipped) = (ids.set.len(), ids.skipped);
-    let action = match target {
-        Some(_) => Action::Drop,
-        None => Action::Find,
-    };
-    let refused = |error: &RewriteError| refused(args, error);
-    let rewriter = Rewriter::new(source, Arc::new(ids.set), action, Limits::default())
-        .map_err(|error| refused(&error))?;
+    let set = Arc::new(ids.set);
     let (report, written) = match target {
-        None => (run(args, &mut from, rewriter, &mut std::io::sink())?, None),
+        None => (run(args, &mut from, source, set, None)?, None),
         Some(mut target) => {
-            let report = run(args, &mut from, rewriter, &mut target.file)?;
+            let report = run(args, &mut from, source, set, Some(&mut target.file))?;
             (report, Some(target.keep(&from)?))
         }
     };
@@ -57,8 +57,36 @@ pub(crate) fn rewrite(args: &RewriteArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Pushes a file through a rewriter.
+/// Takes rows out of a file, or counts them when there is nowhere to write to.
 fn run(
+    args: &RewriteArgs,
+    from: &mut File,
+    source: Source,
+    set: Arc<MatchSet>,
+    to: Option<&mut NamedTempFile>,
+) -> Result<Report, Failure> {
+    if source.format == RecordFormat::Parquet {
+        let to = to.map(|to| -> &mut (dyn Write + Send) { to });
+        return table::run(from, set, to).map_err(|broken| match broken {
+            Broken::Reading(error) => unreadable(&args.from, &error),
+            Broken::Refused(error) => refused(args, &error),
+            Broken::Writing(error) => error.into(),
+        });
+    }
+    let action = match to {
+        Some(_) => Action::Drop,
+        None => Action::Find,
+    };
+    let rewriter = Rewriter::new(source, set, action, Limits::default())
+        .map_err(|error| refused(args, &error))?;
+    match to {
+        Some(to) => push(args, from, rewriter, to),
+        None => push(args, from, rewriter, &mut std::io::sink()),
+    }
+}
+
+/// Pushes a file through a rewriter.
+fn push(
     args: &RewriteArgs,
     from: &mut File,
     mut rewriter: Rewriter,

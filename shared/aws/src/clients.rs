@@ -6,6 +6,8 @@
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
 /// The clients of all services that Quittance itself is built on.
 #[derive(Clone, Debug)]
@@ -26,7 +28,14 @@ pub struct Clients {
 impl Clients {
     /// Builds the clients from the SDK's own environment: region, role, `AWS_ENDPOINT_URL`.
     pub async fn from_env() -> Self {
-        let config = aws_config::defaults(BehaviorVersion::latest()).load().await;
+        // One for all: by itself each SDK would read the roots of trust anew at its first call.
+        let http = aws_smithy_http_client::Builder::new()
+            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+            .build_https();
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http)
+            .load()
+            .await;
         // An endpoint of one's own (an emulator) has no host name per bucket.
         let style = if config.endpoint_url().is_some() {
             Style::Path

@@ -124,7 +124,7 @@ pub(crate) enum FormatArg {
     Jsonl,
     /// Comma-separated values, RFC 4180; --delimiter and --no-header say more
     Csv,
-    /// Apache Parquet (not handled yet)
+    /// Apache Parquet
     Parquet,
 }
 

@@ -23,6 +23,9 @@ pub(super) fn detect(args: &RewriteArgs, file: &mut File) -> Result<Source, Fail
         },
     )?;
     if let Some(compression) = args.compression {
+        if format == RecordFormat::Parquet && Compression::from(compression) != Compression::None {
+            return Err(packed(args));
+        }
         return Ok(Source {
             format,
             compression: compression.into(),
@@ -35,6 +38,15 @@ pub(super) fn detect(args: &RewriteArgs, file: &mut File) -> Result<Source, Fail
         .and_then(|_| file.rewind());
     begun.map_err(|error| unreadable(&args.from, &error))?;
     let compression = of_bytes(&first);
+    let is_parquet = first.starts_with(b"PAR1");
+    let format = if is_parquet && args.format.is_none() {
+        RecordFormat::Parquet
+    } else {
+        format
+    };
+    if format == RecordFormat::Parquet && compression != Compression::None {
+        return Err(packed(args));
+    }
     if by_name != Compression::None && compression != by_name && !first.is_empty() {
         return Err(Failure::usage(format!(
             "{} is not what its name says it is compressed with; if it is right, say so: \
@@ -64,6 +76,13 @@ fn of_args(args: &RewriteArgs, format: RecordFormat) -> Result<RecordFormat, Fai
         }
         RecordFormat::Jsonl | RecordFormat::Parquet => Ok(format),
     }
+}
+
+fn packed(args: &RewriteArgs) -> Failure {
+    Failure::usage(format!(
+        "{} is Parquet, which is compressed inside: unpack the file, or say --format",
+        args.from.display()
+    ))
 }
 
 fn of_bytes(first: &[u8]) -> Compression {

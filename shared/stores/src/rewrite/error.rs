@@ -5,6 +5,8 @@
 use quittance_core::data_map::{Compression, FieldPath, RecordFormat};
 use quittance_core::fault::{BlockReason, Fault};
 
+use super::parquet::TableProblem;
+
 /// Why an object of rows cannot be searched or rewritten. It stays as it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RewriteError {
@@ -55,6 +57,9 @@ pub enum RewriteError {
     /// It failed before: what was handed out is not the whole.
     #[error("this rewrite failed before; begin again with the whole object")]
     Stopped,
+    /// An object of Parquet is not as it must be.
+    #[error(transparent)]
+    Table(#[from] TableProblem),
     /// The compressed data ends too early.
     #[error(
         "the {} data ends too early; the upload was cut off: replace the object with a whole copy",
@@ -180,6 +185,7 @@ impl RewriteError {
                 | RowProblem::TooManyColumns { .. }
                 | RowProblem::TooManyTuples { .. } => BlockReason::TooLarge,
             },
+            Self::Table(problem) => problem.block_reason(),
             Self::UnsupportedFormat(_) => BlockReason::UnsupportedStore,
         }
     }

@@ -24,6 +24,7 @@ mod codec;
 mod csv;
 mod error;
 mod jsonl;
+mod parquet;
 mod pass;
 mod report;
 mod rows;
@@ -42,6 +43,7 @@ use self::pass::Pass;
 
 pub use self::error::{RewriteError, RowProblem};
 pub use self::jsonl::Copier;
+pub use self::parquet::{Pieces, Ranges, Table, TableProblem};
 pub use self::report::{MemberRows, Opening, Report, Untouched};
 
 /// How an object is written.
@@ -110,10 +112,13 @@ pub struct Limits {
     pub window_bytes: u64,
     /// The shortest piece that is worth a copy inside S3.
     pub untouched_bytes: u64,
+    /// The largest row group of Parquet that is taken into memory.
+    pub group_bytes: u64,
 }
 
 impl Default for Limits {
-    /// 16 MiB for a row, depth 128, ratio 500, 32 MiB for a window, pieces of 5 MiB and more.
+    /// 16 MiB for a row, depth 128, ratio 500, 32 MiB for a window, pieces of 5 MiB and
+    /// more, 256 MiB for a row group.
     fn default() -> Self {
         Self {
             row_bytes: 16 * MIB,
@@ -121,6 +126,7 @@ impl Default for Limits {
             ratio: 500,
             window_bytes: wide(32 * MIB),
             untouched_bytes: wide(5 * MIB),
+            group_bytes: wide(256 * MIB),
         }
     }
 }

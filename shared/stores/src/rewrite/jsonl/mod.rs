@@ -188,8 +188,8 @@ fn once<T>(tree: &Tree<T>, node: usize, seen: &mut Vec<usize>) -> Result<(), Row
     Ok(())
 }
 
-/// Makes every tuple of the columns' values.
-fn tuples<'a>(values: &[Vec<&'a str>]) -> Result<Vec<Vec<&'a str>>, RowProblem> {
+/// Makes every tuple of the columns' values, for every format.
+pub(super) fn tuples<'a>(values: &[Vec<&'a str>]) -> Result<Vec<Vec<&'a str>>, RowProblem> {
     let mut tuples: Vec<Vec<&str>> = vec![Vec::new()];
     for column in values {
         let count = tuples.len().saturating_mul(column.len());

@@ -1,0 +1,223 @@
+//! The footer: read within bounds, checked against the file, written anew.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use parquet::file::metadata::{
+    ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataBuilder, ParquetMetaDataOptions,
+    ParquetMetaDataReader, ParquetMetaDataWriter, RowGroupMetaData,
+};
+
+use super::super::codec::wide;
+use super::super::error::RewriteError;
+use super::problem::{TableProblem, damaged, guarded};
+use super::thrift::{self, LIST};
+use super::{Ranges, schema};
+
+/// A file's footer.
+pub(super) struct Footer {
+    pub(super) metadata: ParquetMetaData,
+    /// How the writer said that values are ordered, as it is written there. The library would say
+    /// what it does itself, of values that it did not write.
+    pub(super) orders: Option<Vec<u8>>,
+}
+
+/// Reads the footer of a file of so many bytes.
+pub(super) async fn read<R: Ranges>(from: &R, bytes: u64) -> Result<Footer, R::Error> {
+    let problem = |problem: TableProblem| R::Error::from(RewriteError::Table(problem));
+    if bytes < LEAST_FILE {
+        return Err(problem(TableProblem::NotParquet));
+    }
+    let guess = bytes.saturating_sub(GUESS)..bytes;
+    let tail = from.read(guess.clone()).await?;
+    let length = length(&tail).map_err(problem)?;
+    let start = bytes
+        .checked_sub(length.saturating_add(TAIL))
+        .filter(|start| *start >= wide(MAGIC.len()))
+        .ok_or_else(|| problem(damaged("the footer's length")))?;
+    if length > MOST_FOOTER {
+        return Err(problem(TableProblem::Wide {
+            limit: usize::try_from(MOST_FOOTER).unwrap_or(usize::MAX),
+            what: "bytes of footer",
+        }));
+    }
+    let tail = if start < guess.start {
+        from.read(start..bytes).await?
+    } else {
+        let skipped = start.saturating_sub(guess.start);
+        tail.slice(usize::try_from(skipped).unwrap_or_default()..)
+    };
+    parse(&tail, start).map_err(problem)
+}
+
+fn length(tail: &[u8]) -> Result<u64, TableProblem> {
+    let Some((rest, magic)) = tail.split_last_chunk::<4>() else {
+        return Err(TableProblem::NotParquet);
+    };
+    match magic {
+        MAGIC => {}
+        b"PARE" => return Err(TableProblem::Encrypted),
+        _ => return Err(TableProblem::NotParquet),
+    }
+    let (_, length) = rest
+        .split_last_chunk::<4>()
+        .ok_or(TableProblem::NotParquet)?;
+    Ok(u64::from(u32::from_le_bytes(*length)))
+}
+
+fn parse(tail: &Bytes, end: u64) -> Result<Footer, TableProblem> {
+    let length = tail.len().saturating_sub(usize::try_from(TAIL).unwrap_or_default());
+    let metadata = guarded("the footer", || {
+        // What pages are encoded as is written again, so all of it is read.
+        let options = ParquetMetaDataOptions::new().with_encoding_stats_as_mask(false);
+        let footer = tail.get(..length).unwrap_or_default();
+        ParquetMetaDataReader::decode_metadata_with_options(footer, Some(&options))
+    })?;
+    let orders = thrift::find(tail.get(..length).unwrap_or_default(), COLUMN_ORDERS)
+        .and_then(|orders| tail.get(orders.value).map(<[u8]>::to_vec));
+    schema::check(metadata.file_metadata().schema())?;
+    let width = metadata.file_metadata().schema_descr().num_columns();
+    let mut places = Vec::new();
+    let mut rows = 0_i64;
+    for group in metadata.row_groups() {
+        if group.num_columns() != width || group.num_rows() < 0 {
+            return Err(damaged("a row group"));
+        }
+        rows = rows.checked_add(group.num_rows()).ok_or(damaged("the number of rows"))?;
+        for column in group.columns() {
+            places.push(place(column)?);
+            places.extend(bloom(column)?);
+        }
+    }
+    if rows != metadata.file_metadata().num_rows() {
+        return Err(damaged("the number of rows"));
+    }
+    // Each stands alone in front of the footer: otherwise nothing could be moved.
+    places.sort_unstable_by_key(|place| (place.start, place.end));
+    let mut free = wide(MAGIC.len());
+    for place in places.into_iter().filter(|place| !place.is_empty()) {
+        if place.start < free || place.end > end {
+            return Err(damaged("the place of a column"));
+        }
+        free = place.end;
+    }
+    Ok(Footer { metadata, orders })
+}
+
+/// Where a column of a row group stands.
+pub(super) fn place(column: &ColumnChunkMetaData) -> Result<Range<u64>, TableProblem> {
+    if column.file_path().is_some() {
+        return Err(TableProblem::Unsupported("columns in other files"));
+    }
+    let no_place = damaged("the place of a column");
+    // Some writers say 0 where there is no dictionary.
+    let dictionary = column.dictionary_page_offset().filter(|at| *at > 0);
+    let first = column.data_page_offset();
+    let start = u64::try_from(dictionary.map_or(first, |at| at.min(first)));
+    let length = u64::try_from(column.compressed_size());
+    match (start, length) {
+        (Ok(start), Ok(length)) => Ok(start..start.checked_add(length).ok_or(no_place)?),
+        (Err(_), _) | (_, Err(_)) => Err(no_place),
+    }
+}
+
+/// Where a column's Bloom filter stands.
+pub(super) fn bloom(column: &ColumnChunkMetaData) -> Result<Option<Range<u64>>, TableProblem> {
+    let Some(at) = column.bloom_filter_offset() else {
+        return Ok(None);
+    };
+    // Without a length it would have to be taken apart first; only old writers leave it away.
+    let Some(length) = column.bloom_filter_length() else {
+        return Err(TableProblem::Unsupported("Bloom filters of unknown length"));
+    };
+    match (u64::try_from(at), u64::try_from(length)) {
+        (Ok(at), Ok(length)) => Ok(Some(at..at.saturating_add(length))),
+        (Err(_), _) | (_, Err(_)) => Err(damaged("the place of a Bloom filter")),
+    }
+}
+
+/// Writes the page indexes and the footer of a file that has so many bytes before them. The
+/// metadata's own places of page indexes do not count: `metadata` has the indexes.
+pub(super) fn write(
+    metadata: ParquetMetaData,
+    orders: Option<&[u8]>,
+    before: u64,
+) -> Result<Vec<u8>, parquet::errors::ParquetError> {
+    // The library counts from where it begins to write. So the indexes are written first, and where
+    // they came to stand is read back and moved.
+    let mut indexes = Vec::new();
+    ParquetMetaDataWriter::new(&mut indexes, &metadata)
+        .with_preserve_page_index_locations(false)
+        .finish()?;
+    let tail = usize::try_from(TAIL).unwrap_or_default();
+    let length = usize::try_from(length(&indexes).unwrap_or_default()).unwrap_or_default();
+    let footer_at = indexes.len().saturating_sub(length.saturating_add(tail));
+    let options = ParquetMetaDataOptions::new().with_encoding_stats_as_mask(false);
+    let written = ParquetMetaDataReader::decode_metadata_with_options(
+        indexes
+            .get(footer_at..footer_at.saturating_add(length))
+            .unwrap_or_default(),
+        Some(&options),
+    )?;
+    let groups = metadata.row_groups().iter().zip(written.row_groups());
+    let moved = groups.map(|(group, written)| moved(group, written, before));
+    let moved = moved.collect::<Result<Vec<_>, _>>()?;
+    let metadata = ParquetMetaDataBuilder::new(metadata.file_metadata().clone())
+        .set_row_groups(moved)
+        .build();
+    indexes.truncate(footer_at);
+    let mut footer = Vec::new();
+    ParquetMetaDataWriter::new(&mut footer, &metadata).finish()?;
+    footer.truncate(footer.len().saturating_sub(tail));
+    ordered(&mut footer, orders);
+    let length = u32::try_from(footer.len())?;
+    indexes.extend(footer);
+    indexes.extend(length.to_le_bytes());
+    indexes.extend(MAGIC);
+    Ok(indexes)
+}
+
+/// Puts how values are ordered in the place of what the library says of it. It writes this field
+/// last, so that no other field's number depends on it.
+fn ordered(footer: &mut Vec<u8>, orders: Option<&[u8]>) {
+    let Some(field) = thrift::find(footer, COLUMN_ORDERS) else {
+        return;
+    };
+    let step = u8::try_from(COLUMN_ORDERS.saturating_sub(field.after)).unwrap_or_default();
+    let head = step.wrapping_shl(4) | LIST;
+    let instead = orders.map(|orders| [&[head], orders].concat());
+    footer.splice(field.whole, instead.unwrap_or_default());
+}
+
+/// A row group that knows where its page indexes came to stand.
+fn moved(
+    group: &RowGroupMetaData,
+    written: &RowGroupMetaData,
+    before: u64,
+) -> Result<RowGroupMetaData, parquet::errors::ParquetError> {
+    let before = i64::try_from(before).unwrap_or(i64::MAX);
+    let later = |at: i64| at.saturating_add(before);
+    let columns = group.columns().iter().zip(written.columns());
+    let columns = columns.map(|(column, written)| {
+        let column = column.clone().into_builder();
+        column
+            .set_column_index_offset(written.column_index_offset().map(later))
+            .set_column_index_length(written.column_index_length())
+            .set_offset_index_offset(written.offset_index_offset().map(later))
+            .set_offset_index_length(written.offset_index_length())
+            .build()
+    });
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    group.clone().into_builder().set_column_metadata(columns).build()
+}
+
+/// The field of `FileMetaData` that says how columns are ordered.
+const COLUMN_ORDERS: i64 = 7;
+/// How every file begins and ends.
+pub(super) const MAGIC: &[u8; 4] = b"PAR1";
+/// The footer's length and the mark after it.
+const TAIL: u64 = 8;
+const LEAST_FILE: u64 = 12;
+/// How much is read at first, in the hope that the footer is in it.
+const GUESS: u64 = 64 * 1024;
+const MOST_FOOTER: u64 = 64 * 1024 * 1024;
