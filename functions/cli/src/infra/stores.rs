@@ -1,7 +1,7 @@
 //! What each right asks of each kind of store. Said beside each verb is which call of `quittance-stores` makes it.
 
 use quittance_core::data_map::{
-    Coverage, DataMap, DeletionRule, Find, FindHow, OptOutRule, Place, RecordFormat, S3Objects,
+    Coverage, DataMap, DeletionRule, Find, FindHow, OptOutRule, Place, S3Objects,
     S3Records, Store,
 };
 use quittance_core::request::Right;
@@ -30,10 +30,8 @@ pub(super) fn statements(map: &DataMap, right: Right, account: &Account) -> Vec<
         statements.extend(match &store.place {
             Place::DynamoDb(place) => table(store, &place.table, right, account),
             Place::S3Objects(place) => objects(store, place, right, account),
-            Place::S3Records(place) if place.format != RecordFormat::Parquet => {
-                records(store, place, right, account)
-            }
-            Place::S3Records(_) | Place::Attested(_) => Vec::new(),
+            Place::S3Records(place) => records(store, place, right, account),
+            Place::Attested(_) => Vec::new(),
         });
     }
     statements

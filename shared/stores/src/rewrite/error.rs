@@ -2,7 +2,7 @@
 //!
 //! Errors say where (a line's number), never what stands there: rows are personal.
 
-use quittance_core::data_map::{Compression, FieldPath, RecordFormat};
+use quittance_core::data_map::{Compression, FieldPath};
 use quittance_core::fault::{BlockReason, Fault};
 
 use super::parquet::TableProblem;
@@ -66,9 +66,9 @@ pub enum RewriteError {
         name(*.0)
     )]
     Truncated(Compression),
-    /// A format that is not handled.
-    #[error("rows in {} are not rewritten by this version; handle the store by hand", words(*.0))]
-    UnsupportedFormat(RecordFormat),
+    /// A format that is not read from its beginning to its end.
+    #[error("Parquet is read in ranges, and compressed inside: it is a table, no stream of rows")]
+    NoStream,
     /// The compressed data asks for more memory than we give.
     #[error(
         "the zstd data needs a window of more than {limit} bytes; pack it again without --long \
@@ -186,7 +186,7 @@ impl RewriteError {
                 | RowProblem::TooManyTuples { .. } => BlockReason::TooLarge,
             },
             Self::Table(problem) => problem.block_reason(),
-            Self::UnsupportedFormat(_) => BlockReason::UnsupportedStore,
+            Self::NoStream => BlockReason::UnsupportedStore,
         }
     }
 }
@@ -203,13 +203,5 @@ const fn name(compression: Compression) -> &'static str {
         Compression::None => "uncompressed",
         Compression::Snappy => "snappy",
         Compression::Zstd => "zstd",
-    }
-}
-
-const fn words(format: RecordFormat) -> &'static str {
-    match format {
-        RecordFormat::Csv(_) => "CSV",
-        RecordFormat::Jsonl => "JSON Lines",
-        RecordFormat::Parquet => "Parquet",
     }
 }

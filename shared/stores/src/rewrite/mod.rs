@@ -17,6 +17,8 @@
 //! let report = rewriter.finish(&mut out)?;    // only now is the output whole
 //! ```
 //!
+//! Parquet is read from its end and in ranges, so it is no stream: a [`Table`].
+//!
 //! Invariant: what survives is byte-identical and in order, packed as it came. An error is final,
 //! and only a [`Report`] says that the output is whole.
 
@@ -167,7 +169,7 @@ impl Rewriter {
     /// Begins an object.
     ///
     /// # Errors
-    /// [`RewriteError::UnsupportedFormat`], [`RewriteError::Position`] for a path into a position
+    /// [`RewriteError::NoStream`] for Parquet, which is a [`Table`], [`RewriteError::Position`] for a path into a position
     /// of a list, and [`RewriteError::Column`] for one that can be no column.
     pub fn new(
         source: Source,

@@ -45,7 +45,7 @@ impl Rows {
                 let redaction = jsonl::Redaction::new(&masks, limits.depth)?;
                 Ok(Self::Jsonl(Box::new(judge), redaction))
             }
-            RecordFormat::Parquet => Err(RewriteError::UnsupportedFormat(format)),
+            RecordFormat::Parquet => Err(RewriteError::NoStream),
         }
     }
 

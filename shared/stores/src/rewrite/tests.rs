@@ -6,6 +6,8 @@ mod errors;
 mod hostile;
 mod random;
 mod snappy;
+mod parquet;
+mod parquet_hostile;
 mod streams;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use jiff::Timestamp;
-use quittance_core::data_map::DeletionRule;
+use quittance_core::data_map::{DeletionRule, RecordFormat};
 use quittance_core::digest::Tag;
 use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::sweep::ObjectRef;
@@ -42,16 +42,19 @@ pub(super) struct Note {
 
 /// The current version as it was looked through.
 #[derive(Serialize, Deserialize)]
-struct Current {
-    version: Option<String>,
-    etag: String,
-    bytes: u64,
+pub(super) struct Current {
+    pub(super) version: Option<String>,
+    pub(super) etag: String,
+    pub(super) bytes: u64,
     /// How many rows are to change.
     rows: u64,
     untouched: Vec<Range<u64>>,
     /// What its beginning says of its rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     opening: Option<Opening>,
+    /// Which row groups of Parquet change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) groups: Vec<usize>,
 }
 
 impl Note {
@@ -185,6 +188,11 @@ impl Records<'_> {
         sought: &Sought,
         upload: &mut Upload<'_>,
     ) -> Result<(), Fault> {
+        if self.source.format == RecordFormat::Parquet {
+            let action = self.action()?;
+            let table = self.write_table(key, current, sought, action, upload);
+            return as_announced(table.await?, current);
+        }
         let mut changed = 0_u64;
         for piece in layout::pieces(&current.untouched, current.bytes) {
             match piece {
@@ -211,13 +219,7 @@ impl Records<'_> {
                 }
             }
         }
-        if changed == current.rows {
-            Ok(())
-        } else {
-            Err(Fault::retry(
-                "an object that changes otherwise than announced",
-            ))
-        }
+        as_announced(changed, current)
     }
 
     /// Writes so many bytes of rows anew, and the rest as it is; returns how many rows changed.
@@ -355,6 +357,16 @@ impl Looks {
     }
 }
 
+/// Refuses to go on when other rows changed than were announced.
+fn as_announced(changed: u64, current: &Current) -> Result<(), Fault> {
+    if changed == current.rows {
+        return Ok(());
+    }
+    Err(Fault::retry(
+        "an object that changes otherwise than announced",
+    ))
+}
+
 fn current(look: &Look) -> Option<Current> {
     (look.matched() > 0).then(|| Current {
         version: look.seen.version.clone(),
@@ -363,5 +375,6 @@ fn current(look: &Look) -> Option<Current> {
         rows: look.matched(),
         untouched: look.untouched().collect(),
         opening: look.report.opening.clone(),
+        groups: look.groups.clone(),
     })
 }

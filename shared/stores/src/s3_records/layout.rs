@@ -23,8 +23,7 @@ pub(super) enum Piece {
 /// Lays out an object of so many bytes, of which these ranges stay as they are.
 pub(super) fn pieces(untouched: &[Range<u64>], bytes: u64) -> Vec<Piece> {
     let mut pieces = Vec::new();
-    // The longer the object, the longer a range must be, or there would be too many parts.
-    let worth = bytes.div_ceil(MOST_RANGES).max(LEAST_PART);
+    let worth = worth(bytes);
     // Where what is written anew began.
     let mut from = 0;
     for run in untouched {
@@ -51,8 +50,14 @@ pub(super) fn pieces(untouched: &[Range<u64>], bytes: u64) -> Vec<Piece> {
     pieces
 }
 
+/// From how many bytes on a range is copied: the longer the object, the longer a range must be, or
+/// there would be too many parts.
+pub(super) fn worth(bytes: u64) -> u64 {
+    bytes.div_ceil(MOST_RANGES).max(LEAST_PART)
+}
+
 /// Cuts a range into equal parts that S3 copies in one request each.
-fn in_parts(range: Range<u64>) -> impl Iterator<Item = Range<u64>> {
+pub(super) fn in_parts(range: Range<u64>) -> impl Iterator<Item = Range<u64>> {
     let bytes = range.end.saturating_sub(range.start);
     let count = bytes.div_ceil(COPY_MOST).max(1);
     let place = move |n: u64| {

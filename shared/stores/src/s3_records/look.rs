@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use quittance_core::data_map::RecordFormat;
 use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::matching::MatchSet;
 use quittance_engine::ports::{MemberRows, Searched};
@@ -18,6 +19,8 @@ pub(super) struct Look {
     pub(super) seen: Seen,
     pub(super) report: Report,
     pub(super) records: Vec<(u32, Record)>,
+    /// Which row groups of Parquet hold matched rows.
+    pub(super) groups: Vec<usize>,
 }
 
 /// Whose rows are looked for, and whose are left alone.
@@ -36,6 +39,9 @@ impl Records<'_> {
         sought: &Sought,
         action: &Action,
     ) -> Result<Option<Look>, Fault> {
+        if self.source.format == RecordFormat::Parquet {
+            return self.look_table(key, version, sought, action).await;
+        }
         let pin = Pin {
             version: version.map(str::to_owned),
             ..Pin::default()
@@ -62,6 +68,7 @@ impl Records<'_> {
             seen: source.seen,
             report,
             records: copies.records,
+            groups: Vec::new(),
         }))
     }
 
@@ -95,14 +102,14 @@ impl Look {
 }
 
 /// Rows that are handed out for access.
-struct Copies {
+pub(super) struct Copies {
     copier: Copier,
-    records: Vec<(u32, Record)>,
+    pub(super) records: Vec<(u32, Record)>,
     bytes: usize,
 }
 
 impl Copies {
-    fn new(records: &Records<'_>) -> Result<Self, Fault> {
+    pub(super) fn new(records: &Records<'_>) -> Result<Self, Fault> {
         let copier = Copier::new(&records.store.access.exclude, limits().depth);
         Ok(Self {
             copier: copier.map_err(|e| records.unreadable(&e))?,
@@ -111,7 +118,7 @@ impl Copies {
         })
     }
 
-    fn take(&mut self, rows: &mut Vec<Row>) -> Result<(), Fault> {
+    pub(super) fn take(&mut self, rows: &mut Vec<Row>) -> Result<(), Fault> {
         for row in rows.drain(..) {
             let copies = row.members.len().max(1);
             self.bytes = self

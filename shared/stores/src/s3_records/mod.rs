@@ -16,13 +16,14 @@ mod listing;
 mod look;
 mod matches;
 mod source;
+mod table;
 mod upload;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use quittance_core::data_map::{Place, RecordFormat, Store};
+use quittance_core::data_map::{Place, Store};
 use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::manifest::Cursor;
 use quittance_core::sweep::ObjectRef;
@@ -51,9 +52,6 @@ impl<'a> Records<'a> {
         let Place::S3Records(place) = &store.place else {
             return Err(unsupported);
         };
-        if place.format == RecordFormat::Parquet {
-            return Err(unsupported);
-        }
         Ok(Self {
             bucket: Bucket {
                 client: &stores.s3,

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::{ObjectLockEventHold, ObjectLockLegalHoldStatus};
 use bytes::Bytes;
@@ -109,6 +110,20 @@ impl<'a> Source<'a> {
 }
 
 impl Seen {
+    /// What S3 says of a version without handing it out.
+    pub(super) fn of_head(answer: &HeadObjectOutput) -> Self {
+        let legal = answer.object_lock_legal_hold_status() == Some(&ObjectLockLegalHoldStatus::On);
+        let event = answer.object_lock_event_hold() == Some(&ObjectLockEventHold::On);
+        let length = answer.content_length().unwrap_or_default();
+        Self {
+            version: answer.version_id().map(str::to_owned),
+            etag: answer.e_tag().unwrap_or_default().to_owned(),
+            bytes: u64::try_from(length).unwrap_or_default(),
+            is_held: legal || event,
+            retained_until: answer.object_lock_retain_until_date().copied(),
+        }
+    }
+
     fn of(answer: &GetObjectOutput, length: u64) -> Self {
         let legal = answer.object_lock_legal_hold_status() == Some(&ObjectLockLegalHoldStatus::On);
         let event = answer.object_lock_event_hold() == Some(&ObjectLockEventHold::On);

@@ -82,6 +82,11 @@ impl<'a> Upload<'a> {
         Ok(())
     }
 
+    /// How many bytes wait for a part of their own.
+    pub(super) fn waiting(&self) -> u64 {
+        u64::try_from(self.buffer.len()).unwrap_or(u64::MAX)
+    }
+
     /// Appends a range of the object that is replaced, without fetching it. What was pushed before
     /// has at least 5 MiB, or is nothing.
     pub(super) async fn copy(&mut self, range: Range<u64>) -> Result<(), Fault> {

@@ -6,6 +6,7 @@ mod dynamodb;
 mod effects;
 mod elsewhere;
 mod faults;
+mod parquet;
 mod races;
 mod records;
 mod rewrites;

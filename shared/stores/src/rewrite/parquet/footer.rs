@@ -20,6 +20,8 @@ pub(super) struct Footer {
     /// How the writer said that values are ordered, as it is written there. The library would say
     /// what it does itself, of values that it did not write.
     pub(super) orders: Option<Vec<u8>>,
+    /// Where it begins.
+    pub(super) start: u64,
 }
 
 /// Reads the footer of a file of so many bytes.
@@ -101,7 +103,11 @@ fn parse(tail: &Bytes, end: u64) -> Result<Footer, TableProblem> {
         }
         free = place.end;
     }
-    Ok(Footer { metadata, orders })
+    Ok(Footer {
+        metadata,
+        orders,
+        start: end,
+    })
 }
 
 /// Where a column of a row group stands.

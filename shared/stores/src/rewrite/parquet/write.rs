@@ -18,6 +18,7 @@ use super::super::codec::wide;
 use super::super::error::RewriteError;
 use super::group::{self, Written};
 use super::problem::{TableProblem, damaged, guarded};
+use super::footer::Footer;
 use super::{Duty, Pieces, Ranges, Reading, Table, footer, length};
 
 /// A piece of the file that is read.
@@ -63,7 +64,7 @@ pub(super) async fn rewrite<R: Ranges, P: Pieces<Error = R::Error>>(
             }
         }
     }
-    let index = indexes(from, &table.footer.metadata, changing).await?;
+    let index = indexes(from, &table.footer, changing).await?;
     let metadata = guarded("the footer", || {
         metadata(&table.footer.metadata, changing, &places, &written, &index)
     });
@@ -161,12 +162,12 @@ type Indexes = BTreeMap<(usize, usize), (Option<bytes::Bytes>, Option<bytes::Byt
 
 async fn indexes<R: Ranges>(
     from: &R,
-    metadata: &ParquetMetaData,
+    footer: &Footer,
     changing: &BTreeSet<usize>,
 ) -> Result<Indexes, R::Error> {
     let problem = |problem: TableProblem| R::Error::from(RewriteError::Table(problem));
     let mut wanted = Vec::new();
-    for (at, group) in metadata.row_groups().iter().enumerate() {
+    for (at, group) in footer.metadata.row_groups().iter().enumerate() {
         for (column, chunk) in group.columns().iter().enumerate() {
             if changing.contains(&at) {
                 continue;
@@ -183,6 +184,9 @@ async fn indexes<R: Ranges>(
     let (Some(start), Some(end)) = (start, end) else {
         return Ok(indexes);
     };
+    if end > footer.start {
+        return Err(problem(damaged("the page indexes")));
+    }
     let sum: u64 = wanted.iter().map(|(place, _, _)| length(place)).sum();
     // All writers put them together; those of row groups that change are between them.
     let most = sum.saturating_mul(2).saturating_add(MOST_BETWEEN);

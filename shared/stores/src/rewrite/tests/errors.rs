@@ -171,7 +171,7 @@ fn after_an_error_nothing_goes_on() {
 }
 
 #[test]
-fn what_is_not_handled_yet_is_said_at_once() {
+fn a_table_is_no_stream() {
     let who = set(&["id"], Normalise::Exact, &["a"]);
     let format = RecordFormat::Parquet;
     let other = Source {
@@ -179,10 +179,7 @@ fn what_is_not_handled_yet_is_said_at_once() {
         compression: NONE,
     };
     let refused = Rewriter::new(other, who, Action::Find, Limits::default());
-    assert_eq!(
-        refused.unwrap_err(),
-        RewriteError::UnsupportedFormat(format)
-    );
+    assert_eq!(refused.unwrap_err(), RewriteError::NoStream);
 }
 
 #[test]
