@@ -18,9 +18,7 @@ use std::sync::Arc;
 
 use quittance_core::data_map::RecordFormat;
 use quittance_core::matching::MatchSet;
-use quittance_stores::rewrite::{
-    Action, Limits, Output, Report, RewriteError, Rewriter, Source,
-};
+use quittance_stores::rewrite::{Action, Limits, Output, Report, RewriteError, Rewriter, Source};
 use tempfile::NamedTempFile;
 
 pub(crate) use self::args::RewriteArgs;

@@ -1,8 +1,7 @@
 //! What each right asks of each kind of store. Said beside each verb is which call of `quittance-stores` makes it.
 
 use quittance_core::data_map::{
-    Coverage, DataMap, DeletionRule, Find, FindHow, OptOutRule, Place, S3Objects,
-    S3Records, Store,
+    Coverage, DataMap, DeletionRule, Find, FindHow, OptOutRule, Place, S3Objects, S3Records, Store,
 };
 use quittance_core::request::Right;
 

@@ -37,8 +37,7 @@ pub(super) fn run(
     let source = Source(from);
     block_on(async {
         let limits = Limits::default();
-        let mut found =
-            Table::open(&source, bytes, Arc::clone(&set), Action::Find, limits).await?;
+        let mut found = Table::open(&source, bytes, Arc::clone(&set), Action::Find, limits).await?;
         let mut groups = BTreeSet::new();
         for group in 0..found.groups() {
             if found.look(&source, group, &mut Output::default()).await? {

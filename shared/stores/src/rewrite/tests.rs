@@ -4,10 +4,10 @@ mod csv;
 mod csv_random;
 mod errors;
 mod hostile;
-mod random;
-mod snappy;
 mod parquet;
 mod parquet_hostile;
+mod random;
+mod snappy;
 mod streams;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -6,7 +6,6 @@ mod dynamodb;
 mod effects;
 mod elsewhere;
 mod faults;
-mod parquet;
 mod races;
 mod records;
 mod rewrites;
@@ -18,6 +17,8 @@ mod versions;
 mod hostile;
 #[cfg(test)]
 mod lake;
+#[cfg(test)]
+mod parquet;
 #[cfg(test)]
 mod wire;
 #[cfg(test)]

@@ -85,7 +85,9 @@ fn people(file: Vec<u8>) -> Vec<(i64, Option<String>, Option<String>)> {
     let reader = SerializedFileReader::new(bytes::Bytes::from(file)).unwrap();
     let rows = reader.get_row_iter(None).unwrap().map(Result::unwrap);
     let row = |row: ::parquet::record::Row| {
-        let email = row.get_group(1).and_then(|user| user.get_string(0).cloned());
+        let email = row
+            .get_group(1)
+            .and_then(|user| user.get_string(0).cloned());
         let secret = row.get_string(2).cloned().ok();
         (row.get_long(0).unwrap(), email.ok(), secret)
     };
@@ -140,8 +142,12 @@ async fn a_sweep_leaves_nobodys_row_and_no_older_version() {
         let store = events("delete_rows");
         let groups = [vec![BOB, ANN, BOB], vec![BOB], vec![ANN, ANN]];
         world.rows("events/a", file(&groups, CODECS[1], 0)).await;
-        world.rows("events/b", file(&[vec![BOB]], CODECS[1], 0)).await;
-        world.rows("events/c", file(&[vec![ANN]], CODECS[1], 0)).await;
+        world
+            .rows("events/b", file(&[vec![BOB]], CODECS[1], 0))
+            .await;
+        world
+            .rows("events/c", file(&[vec![ANN]], CODECS[1], 0))
+            .await;
         let untouched = world.bytes("events/b").await;
         assert_eq!(world.sweep(&store, &roster(&[ANN])).await, 4);
         assert_eq!(ids(world.bytes("events/a").await.unwrap()), [0, 2, 3]);
@@ -218,8 +224,13 @@ async fn long_row_groups_without_a_row_of_anybodys_are_copied_inside_s3() {
     let sent: u64 = log.iter().map(|sent| sent.sent).sum();
     let mib = u64::try_from(MIB).unwrap();
     // The group, and what a part lacks; the noise of the others never passes.
-    assert!(fetched < 13 * mib && sent < 12 * mib, "{fetched} {sent} of {bytes}");
-    let copies = log.iter().filter(|sent| sent.operation.contains("PUT copy"));
+    assert!(
+        fetched < 13 * mib && sent < 12 * mib,
+        "{fetched} {sent} of {bytes}"
+    );
+    let copies = log
+        .iter()
+        .filter(|sent| sent.operation.contains("PUT copy"));
     assert_eq!(copies.count(), 2, "{log:?}");
     let left = ids(world.bytes("events/a").await.unwrap());
     let but_one: Vec<i64> = (0..35).filter(|id| *id != 17).collect();
@@ -231,7 +242,9 @@ async fn long_row_groups_without_a_row_of_anybodys_are_copied_inside_s3() {
 async fn a_writer_in_between_is_never_overwritten() {
     let world = World::lake(None).await;
     let store = events("delete_rows");
-    world.rows("events/a", file(&[vec![ANN, BOB]], CODECS[0], 0)).await;
+    world
+        .rows("events/a", file(&[vec![ANN, BOB]], CODECS[0], 0))
+        .await;
     let object = world.current(&store, "events/a").await;
     let who = roster(&[ANN]);
     let draft = world.prepare(&store, &object, &who).await.unwrap();
@@ -259,7 +272,12 @@ async fn what_cannot_be_read_for_certain_blocks_and_stays() {
          deletion: delete_rows",
     );
     for (name, body, store, reason) in [
-        ("text", b"n,mail\n1,ann@example.test\n".to_vec(), &deletes, unreadable),
+        (
+            "text",
+            b"n,mail\n1,ann@example.test\n".to_vec(),
+            &deletes,
+            unreadable,
+        ),
         ("empty", Vec::new(), &deletes, unreadable),
         ("cut", sane[..end - 5].to_vec(), &deletes, unreadable),
         ("shorter", without(10..40), &deletes, unreadable),
@@ -269,8 +287,18 @@ async fn what_cannot_be_read_for_certain_blocks_and_stays() {
             &deletes,
             BlockReason::UnsupportedStore,
         ),
-        ("other", sane.clone(), &elsewhere, BlockReason::SchemaMismatch),
-        ("required", sane.clone(), &masks, BlockReason::SchemaMismatch),
+        (
+            "other",
+            sane.clone(),
+            &elsewhere,
+            BlockReason::SchemaMismatch,
+        ),
+        (
+            "required",
+            sane.clone(),
+            &masks,
+            BlockReason::SchemaMismatch,
+        ),
     ] {
         world.rows("events/a", body.clone()).await;
         let object = world.current(store, "events/a").await;

@@ -35,7 +35,7 @@ impl ChunkReader for Chunk {
             .checked_sub(self.at)
             .and_then(|from| usize::try_from(from).ok());
         let from = from.filter(|from| *from <= self.bytes.len());
-        let from = from.ok_or_else(|| outside())?;
+        let from = from.ok_or_else(outside)?;
         Ok(self.bytes.slice(from..).reader())
     }
 
@@ -165,8 +165,11 @@ pub(super) struct Texts {
 impl Texts {
     /// Returns each text with its record.
     pub(super) fn all(&self) -> impl Iterator<Item = (usize, &str)> {
-        let text = |place: &std::ops::Range<usize>| self.arena.get(place.clone()).unwrap_or_default();
-        self.places.iter().map(move |(record, place)| (*record, text(place)))
+        let text =
+            |place: &std::ops::Range<usize>| self.arena.get(place.clone()).unwrap_or_default();
+        self.places
+            .iter()
+            .map(move |(record, place)| (*record, text(place)))
     }
 
     /// Returns where the texts of a record begin and end, when those before are passed.
@@ -264,7 +267,6 @@ impl<T: Cell + Clone + PartialEq> Edited<'_, T> {
     fn edit(&mut self, entry: Entry, value: Option<&T>) {
         match self.edit {
             Edit::Drop => self.changed = true,
-            Edit::Keep => self.push(entry, value),
             Edit::Fixed => {
                 let masked = value.and_then(|_| T::masked());
                 self.changed |= masked.is_some() && masked.as_ref() != value;
@@ -282,7 +284,7 @@ impl<T: Cell + Clone + PartialEq> Edited<'_, T> {
                     self.push(null, None);
                 }
             }
-            Edit::Null { .. } => self.push(entry, value),
+            Edit::Keep | Edit::Null { .. } => self.push(entry, value),
         }
     }
 }

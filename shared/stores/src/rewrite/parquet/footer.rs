@@ -68,7 +68,9 @@ fn length(tail: &[u8]) -> Result<u64, TableProblem> {
 }
 
 fn parse(tail: &Bytes, end: u64) -> Result<Footer, TableProblem> {
-    let length = tail.len().saturating_sub(usize::try_from(TAIL).unwrap_or_default());
+    let length = tail
+        .len()
+        .saturating_sub(usize::try_from(TAIL).unwrap_or_default());
     let metadata = guarded("the footer", || {
         // What pages are encoded as is written again, so all of it is read.
         let options = ParquetMetaDataOptions::new().with_encoding_stats_as_mask(false);
@@ -85,7 +87,9 @@ fn parse(tail: &Bytes, end: u64) -> Result<Footer, TableProblem> {
         if group.num_columns() != width || group.num_rows() < 0 {
             return Err(damaged("a row group"));
         }
-        rows = rows.checked_add(group.num_rows()).ok_or(damaged("the number of rows"))?;
+        rows = rows
+            .checked_add(group.num_rows())
+            .ok_or(damaged("the number of rows"))?;
         for column in group.columns() {
             places.push(place(column)?);
             places.extend(bloom(column)?);
@@ -145,14 +149,14 @@ pub(super) fn bloom(column: &ColumnChunkMetaData) -> Result<Option<Range<u64>>, 
 /// Writes the page indexes and the footer of a file that has so many bytes before them. The
 /// metadata's own places of page indexes do not count: `metadata` has the indexes.
 pub(super) fn write(
-    metadata: ParquetMetaData,
+    metadata: &ParquetMetaData,
     orders: Option<&[u8]>,
     before: u64,
 ) -> Result<Vec<u8>, parquet::errors::ParquetError> {
     // The library counts from where it begins to write. So the indexes are written first, and where
     // they came to stand is read back and moved.
     let mut indexes = Vec::new();
-    ParquetMetaDataWriter::new(&mut indexes, &metadata)
+    ParquetMetaDataWriter::new(&mut indexes, metadata)
         .with_preserve_page_index_locations(false)
         .finish()?;
     let tail = usize::try_from(TAIL).unwrap_or_default();
@@ -214,7 +218,11 @@ fn moved(
             .build()
     });
     let columns = columns.collect::<Result<Vec<_>, _>>()?;
-    group.clone().into_builder().set_column_metadata(columns).build()
+    group
+        .clone()
+        .into_builder()
+        .set_column_metadata(columns)
+        .build()
 }
 
 /// The field of `FileMetaData` that says how columns are ordered.

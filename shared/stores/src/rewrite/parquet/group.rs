@@ -191,7 +191,9 @@ fn properties(reading: &Reading<'_>, is_v2: bool) -> WriterProperties {
         });
         builder = builder.set_column_encoding(path.clone(), encoding.unwrap_or(Encoding::PLAIN));
         if column.bloom_filter_offset().is_some() {
-            let values = u64::try_from(column.num_values()).unwrap_or_default().max(1);
+            let values = u64::try_from(column.num_values())
+                .unwrap_or_default()
+                .max(1);
             builder = builder
                 .set_column_bloom_filter_enabled(path.clone(), true)
                 .set_column_bloom_filter_max_ndv(path, values);

@@ -99,10 +99,8 @@ impl Batch<'_> {
                 continue;
             }
             let line = self.first.saturating_add(wide(record)).saturating_add(1);
-            let tuples = tuples(&values).map_err(|problem: RowProblem| RewriteError::Row {
-                line,
-                problem,
-            })?;
+            let tuples = tuples(&values)
+                .map_err(|problem: RowProblem| RewriteError::Row { line, problem })?;
             for tuple in tuples {
                 if self.matches.may_match(self.rule, &tuple) {
                     self.members(record, &tuple, found);

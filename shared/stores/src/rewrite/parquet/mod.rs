@@ -209,8 +209,7 @@ impl Table {
         drop(chunks);
         if self.duty != Duty::HandOut {
             let texts = self.footer.metadata.file_metadata().key_value_metadata();
-            judge::refuse_repeated(&found, texts)
-                .map_err(|e| problem(RewriteError::Table(e)))?;
+            judge::refuse_repeated(&found, texts).map_err(|e| problem(RewriteError::Table(e)))?;
         }
         if self.duty == Duty::Unmasked && !found.rows.is_empty() {
             let masked = self.edits.iter().map(|(column, _)| *column).collect();

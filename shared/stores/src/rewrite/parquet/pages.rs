@@ -59,7 +59,10 @@ fn header(thrift: &mut Thrift<'_>) -> Option<Header> {
             Some(other) => thrift.skip(other, 0)?,
         }
     }
-    let (unpacked, packed) = (u64::try_from(unpacked?).ok()?, usize::try_from(packed?).ok()?);
+    let (unpacked, packed) = (
+        u64::try_from(unpacked?).ok()?,
+        usize::try_from(packed?).ok()?,
+    );
     Some(Header {
         kind: match kind? {
             0 => PageKind::Data,

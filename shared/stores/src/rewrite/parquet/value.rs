@@ -191,9 +191,7 @@ impl<'a> Stored<'a> {
     /// numbers are written without a point, as they are compared everywhere.
     pub(super) fn text(&self, kind: Kind) -> Option<Cow<'a, str>> {
         match (self, kind) {
-            (Self::Bytes(bytes), Kind::Plain) => {
-                std::str::from_utf8(bytes).ok().map(Cow::Borrowed)
-            }
+            (Self::Bytes(bytes), Kind::Plain) => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
             (Self::Bytes(bytes), Kind::Uuid) => uuid(bytes).map(Cow::Owned),
             (Self::Bytes(bytes), Kind::Decimal { scale }) => {
                 decimal(unscaled(bytes)?, scale).map(Cow::Owned)
@@ -207,7 +205,9 @@ impl<'a> Stored<'a> {
             (Self::Bool(value), _) => Some(Cow::Owned(value.to_string())),
             (Self::Double(value), _) => Some(Cow::Owned(value.to_string())),
             (Self::Float(value), _) => Some(Cow::Owned(value.to_string())),
-            (Self::Int(value), Kind::Unsigned) => Some(Cow::Owned(value.cast_unsigned().to_string())),
+            (Self::Int(value), Kind::Unsigned) => {
+                Some(Cow::Owned(value.cast_unsigned().to_string()))
+            }
             (Self::Long(value), Kind::Unsigned) => {
                 Some(Cow::Owned(value.cast_unsigned().to_string()))
             }
@@ -224,10 +224,10 @@ impl<'a> Stored<'a> {
     /// as a text, bytes that are no text in Base64.
     pub(super) fn write_json(&self, kind: Kind, out: &mut Vec<u8>) {
         let bare = match (self, kind) {
-            (Self::Bool(_), _) => true,
             (Self::Double(value), _) => value.is_finite(),
             (Self::Float(value), _) => value.is_finite(),
-            (Self::Int(_) | Self::Long(_), Kind::Plain | Kind::Unsigned)
+            (Self::Bool(_), _)
+            | (Self::Int(_) | Self::Long(_), Kind::Plain | Kind::Unsigned)
             | (_, Kind::Decimal { .. }) => true,
             (Self::Bytes(bytes), Kind::Float16) => {
                 let bits: Option<[u8; 2]> = (*bytes).try_into().ok();
@@ -273,7 +273,10 @@ fn whole(value: i64, kind: Kind) -> String {
 
 fn date(days: i64) -> String {
     let epoch = Date::constant(1970, 1, 1);
-    let date = 0.days().try_days(days).and_then(|days| epoch.checked_add(days));
+    let date = 0
+        .days()
+        .try_days(days)
+        .and_then(|days| epoch.checked_add(days));
     date.map_or_else(|_| days.to_string(), |date| date.to_string())
 }
 
@@ -288,7 +291,8 @@ fn moment(nanos: i128, utc: bool) -> String {
 fn uuid(bytes: &[u8]) -> Option<String> {
     let bytes: [u8; 16] = bytes.try_into().ok()?;
     let digits = format!("{:032x}", u128::from_be_bytes(bytes));
-    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| digits.get(part).unwrap_or_default());
+    let parts =
+        [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| digits.get(part).unwrap_or_default());
     Some(parts.join("-"))
 }
 

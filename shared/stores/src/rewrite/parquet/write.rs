@@ -6,19 +6,18 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{
-    ColumnChunkMetaData, FileMetaData, ParquetMetaData, ParquetMetaDataBuilder,
-    RowGroupMetaData,
-};
 use parquet::file::metadata::page_index::PageIndexBuilder;
+use parquet::file::metadata::{
+    ColumnChunkMetaData, FileMetaData, ParquetMetaData, ParquetMetaDataBuilder, RowGroupMetaData,
+};
 use parquet::file::page_index::index_reader::{decode_column_index, decode_offset_index};
 use parquet::file::page_index::offset_index::{OffsetIndexMetaData, PageLocation};
 
 use super::super::codec::wide;
 use super::super::error::RewriteError;
+use super::footer::Footer;
 use super::group::{self, Written};
 use super::problem::{TableProblem, damaged, guarded};
-use super::footer::Footer;
 use super::{Duty, Pieces, Ranges, Reading, Table, footer, length};
 
 /// A piece of the file that is read.
@@ -71,8 +70,9 @@ pub(super) async fn rewrite<R: Ranges, P: Pieces<Error = R::Error>>(
     let metadata = metadata.map_err(problem)?;
     let at = out.bytes;
     let tail = guarded("the footer", || {
-        footer::write(metadata, table.footer.orders.as_deref(), at)
-    }).map_err(problem)?;
+        footer::write(&metadata, table.footer.orders.as_deref(), at)
+    })
+    .map_err(problem)?;
     out.make(&tail, tail.len()).await?;
     out.flush().await?;
     table.report.bytes_out = out.bytes;
@@ -118,7 +118,9 @@ async fn anew<R: Ranges>(
     group: usize,
 ) -> Result<Option<Written>, R::Error> {
     let problem = |problem: TableProblem| R::Error::from(RewriteError::Table(problem));
-    let rows = table.rows(from, group, &mut super::Output::default()).await?;
+    let rows = table
+        .rows(from, group, &mut super::Output::default())
+        .await?;
     let metadata = table.footer.metadata.row_group(group).clone();
     let reading = Reading {
         metadata: &metadata,

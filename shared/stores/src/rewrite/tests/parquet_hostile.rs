@@ -57,11 +57,19 @@ fn refused(file: &[u8]) -> RewriteError {
 #[test]
 fn what_is_no_parquet_is_told_from_what_is_damaged() {
     let file = write(&[], &plain());
-    for none in [&b""[..], b"PAR1", b"{\"id\":1}\n{\"id\":2}\n", b"PAR1\0\0\0\0PAR2"] {
+    for none in [
+        &b""[..],
+        b"PAR1",
+        b"{\"id\":1}\n{\"id\":2}\n",
+        b"PAR1\0\0\0\0PAR2",
+    ] {
         assert_eq!(refused(none), RewriteError::Table(TableProblem::NotParquet));
     }
     let encrypted = [&file[..file.len() - 4], b"PARE"].concat();
-    assert_eq!(refused(&encrypted), RewriteError::Table(TableProblem::Encrypted));
+    assert_eq!(
+        refused(&encrypted),
+        RewriteError::Table(TableProblem::Encrypted)
+    );
     let footer = |part| RewriteError::Table(TableProblem::Damaged { part });
     let long = [&file[..file.len() - 8], &u32::MAX.to_le_bytes(), b"PAR1"].concat();
     assert_eq!(refused(&long), footer("the footer's length"));
