@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod csv;
 #[cfg(test)]
+mod parquet;
+#[cfg(test)]
 mod snappy;
 #[cfg(test)]
 mod tools;

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use quittance_core::data_map::{FieldPath, Find, FindHow, IdentifierRule, Line};
-use quittance_core::matching::MatchSetBuilder;
+use quittance_core::matching::{MatchSet, MatchSetBuilder};
 use quittance_core::subject::{IdentifierKind, Normalise};
 use quittance_stores::rewrite::{Action, Limits, Output, Report, RewriteError, Rewriter, Source};
 
@@ -29,12 +29,8 @@ pub(crate) fn python(script: &str, verb: &str, folder: &Path) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Takes Ann's rows out of a file, found by one field.
-pub(crate) fn without_ann(
-    source: Source,
-    field: &str,
-    object: &[u8],
-) -> Result<(Vec<u8>, Report), RewriteError> {
+/// Ann, found by one field.
+pub(crate) fn ann(field: &str) -> Arc<MatchSet> {
     let kind = IdentifierKind::parse("email").unwrap();
     let rule = IdentifierRule {
         normalise: Normalise::Email,
@@ -51,8 +47,17 @@ pub(crate) fn without_ann(
     let rules = BTreeMap::from([(kind.clone(), rule)]);
     let mut builder = MatchSetBuilder::new(&[find], &rules, 1).unwrap();
     builder.add_texts(0, &[kind], &[ANN]).unwrap();
-    let set = Arc::new(builder.build());
-    let mut rewriter = Rewriter::new(source, set, Action::Drop, Limits::default())?;
+    Arc::new(builder.build())
+}
+
+/// Takes Ann's rows out of a file, found by one field.
+pub(crate) fn without_ann(
+    source: Source,
+    field: &str,
+    object: &[u8],
+) -> Result<(Vec<u8>, Report), RewriteError> {
+    let limits = Limits::default();
+    let mut rewriter = Rewriter::new(source, ann(field), Action::Drop, limits)?;
     let mut out = Output::default();
     for mut piece in object.chunks(10_007) {
         while !piece.is_empty() {

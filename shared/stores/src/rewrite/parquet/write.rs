@@ -58,7 +58,7 @@ pub(super) async fn rewrite<R: Ranges, P: Pieces<Error = R::Error>>(
                 if let Some(anew) = anew(table, from, group).await? {
                     let at = out.bytes;
                     out.make(&anew.file, ends(&anew).map_err(problem)?).await?;
-                    written.insert(group, (at, anew));
+                    written.insert(group, (at, anew.metadata));
                 }
             }
         }
@@ -224,7 +224,7 @@ fn metadata(
     old: &ParquetMetaData,
     changing: &BTreeSet<usize>,
     places: &Places,
-    written: &BTreeMap<usize, (u64, Written)>,
+    written: &BTreeMap<usize, (u64, ParquetMetaData)>,
     indexes: &Indexes,
 ) -> Result<ParquetMetaData, ParquetError> {
     let width = old.file_metadata().schema_descr().num_columns();
@@ -240,11 +240,11 @@ fn metadata(
             };
             // A file of its own begins with the mark, too.
             let by = shift(wide(footer::MAGIC.len()), *base);
-            let Some(group) = anew.metadata.row_groups().first() else {
+            let Some(group) = anew.row_groups().first() else {
                 continue;
             };
             for column in 0..width {
-                let indexes = anew.metadata.page_index_for_row_group(0);
+                let indexes = anew.page_index_for_row_group(0);
                 if let Some(of_column) = indexes.column_index(column) {
                     index.put_column_index(of_column.clone(), number, column);
                 }
