@@ -51,7 +51,13 @@ fn without_ann(file: &[u8], field: &str) -> Result<(Vec<u8>, Report), RewriteErr
     let length = u64::try_from(file.len()).unwrap();
     let open = |action| {
         let limits = Limits::default();
-        block_on(Table::open(&Whole(file), length, ann(field), action, limits))
+        block_on(Table::open(
+            &Whole(file),
+            length,
+            ann(field),
+            action,
+            limits,
+        ))
     };
     let mut table = open(Action::Find)?;
     let mut groups = BTreeSet::new();

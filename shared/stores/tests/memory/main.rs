@@ -7,6 +7,9 @@
     reason = "tests: whatever does not fit is a finding"
 )]
 
+#[cfg(test)]
+mod parquet;
+
 use std::alloc::System;
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -195,4 +198,7 @@ fn memory_is_bounded_whatever_the_size() {
     }
     assert!(rewriter.finish(&mut out).is_err());
     HEAP.set_limit(usize::MAX).unwrap();
+
+    parquet::is_bounded_by_the_row_group(&set);
+    parquet::is_not_asked_for_by_what_a_file_says(&set);
 }

@@ -93,8 +93,8 @@ pub(super) fn rewritten(
 ) -> Result<Written, TableProblem> {
     let is_v2 = match chunks.values().next() {
         Some(chunk) => {
-            let kinds = pages::walk(&chunk.bytes, reading.group, reading.limit)?;
-            kinds.contains(&PageKind::DataV2)
+            let pages = pages::walk(&chunk.bytes, reading.group, reading.limit)?;
+            pages.iter().any(|page| page.kind == PageKind::DataV2)
         }
         None => false,
     };

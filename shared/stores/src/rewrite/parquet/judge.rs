@@ -2,17 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use parquet::basic::Type;
+use parquet::column::page::Page;
 use parquet::column::reader::ColumnReader;
-use parquet::file::metadata::KeyValue;
+use parquet::file::metadata::{ColumnChunkMetaData, KeyValue};
 use quittance_core::matching::{MatchSet, Members, Rule};
 
 use super::super::codec::wide;
 use super::super::error::{RewriteError, RowProblem};
 use super::super::jsonl::tuples;
 use super::Reading;
-use super::columns::{self, RECORDS, Texts};
+use super::columns::{self, Chunk, RECORDS, Texts};
 use super::group::Chunks;
+use super::pages::{self, PageKind};
 use super::problem::{TableProblem, damaged, guarded};
+use super::value::Kind;
 
 /// The rows of a row group that are somebody's.
 #[derive(Default)]
@@ -31,15 +35,22 @@ pub(super) fn judge(
     rules: &[Vec<usize>],
 ) -> Result<Found, RewriteError> {
     let rows = reading.rows();
+    let mut open = Vec::new();
+    for (rule, of_rule) in matches.rules().iter().zip(rules) {
+        if may_match(reading, chunks, matches, (rule, of_rule))? {
+            open.push((rule, of_rule));
+        }
+    }
     let mut columns: BTreeMap<usize, (ColumnReader, Texts)> = BTreeMap::new();
-    for (column, chunk) in chunks {
+    let wanted: BTreeSet<usize> = open.iter().flat_map(|(_, of)| of.iter().copied()).collect();
+    for (column, chunk) in chunks.iter().filter(|(column, _)| wanted.contains(column)) {
         let metadata = reading.metadata.column(*column);
         let reader = guarded(PART, || columns::open(metadata, chunk, rows))?;
         columns.insert(*column, (reader, Texts::default()));
     }
     let mut found = Found::default();
     let mut first = 0_usize;
-    while first < rows {
+    while first < rows && !open.is_empty() {
         let records = rows.saturating_sub(first).min(RECORDS);
         for (column, (reader, texts)) in &mut columns {
             let metadata = reading.metadata.column(*column);
@@ -48,7 +59,7 @@ pub(super) fn judge(
                 return Err(damaged("the number of a column's rows").into());
             }
         }
-        for (rule, of_rule) in matches.rules().iter().zip(rules) {
+        for (rule, of_rule) in &open {
             let of_rule = of_rule.iter().filter_map(|column| columns.get(column));
             let texts: Vec<&Texts> = of_rule.map(|(_, texts)| texts).collect();
             let batch = Batch {
@@ -64,6 +75,61 @@ pub(super) fn judge(
         first = first.saturating_add(records);
     }
     Ok(found)
+}
+
+/// Whether a rule may match any row. Where all pages of the only column that it compares are proven
+/// to be coded by a dictionary, that tells, and no row has to be looked at.
+fn may_match(
+    reading: &Reading<'_>,
+    chunks: &Chunks,
+    matches: &MatchSet,
+    (rule, columns): (&Rule, &[usize]),
+) -> Result<bool, TableProblem> {
+    let [column] = columns else {
+        return Ok(true);
+    };
+    let metadata = reading.metadata.column(*column);
+    let Some(chunk) = chunks.get(column) else {
+        return Ok(true);
+    };
+    if !is_all_by_dictionary(reading, metadata, chunk)? {
+        return Ok(true);
+    }
+    let page = guarded(PART, || {
+        columns::pages(metadata, chunk, reading.rows())?.get_next_page()
+    })?;
+    let Some(Page::DictionaryPage { buf, .. }) = page else {
+        return Ok(true);
+    };
+    let mut rest = &buf[..];
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
+        let Some((text, later)) = after.split_at_checked(length) else {
+            return Err(damaged(PART));
+        };
+        if std::str::from_utf8(text).is_ok_and(|text| matches.may_match(rule, &[text])) {
+            return Ok(true);
+        }
+        rest = later;
+    }
+    Ok(false)
+}
+
+/// Whether all that a column says is in its dictionary, of texts. The pages themselves tell: what a
+/// footer says of them is not trusted, for somebody's rows would be passed over.
+fn is_all_by_dictionary(
+    reading: &Reading<'_>,
+    column: &ColumnChunkMetaData,
+    chunk: &Chunk,
+) -> Result<bool, TableProblem> {
+    if column.column_type() != Type::BYTE_ARRAY || Kind::of(column.column_descr()) != Kind::Plain {
+        return Ok(false);
+    }
+    let pages = pages::walk(&chunk.bytes, reading.group, reading.limit)?;
+    let Some((first, data)) = pages.split_first() else {
+        return Ok(false);
+    };
+    Ok(first.kind == PageKind::Dictionary && data.iter().all(|page| page.is_by_dictionary))
 }
 
 struct Batch<'b> {

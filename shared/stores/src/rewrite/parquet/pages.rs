@@ -4,7 +4,7 @@
 //! Source: parquet-format, `PageHeader`, in Thrift's compact protocol.
 
 use super::problem::{TableProblem, damaged};
-use super::thrift::{I32, Thrift};
+use super::thrift::{I32, STRUCT, Thrift};
 
 /// What a page is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,10 +15,18 @@ pub(super) enum PageKind {
     Other,
 }
 
+/// What is known of a page before it is unpacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Page {
+    pub(super) kind: PageKind,
+    /// Whether its values are numbers of a dictionary's.
+    pub(super) is_by_dictionary: bool,
+}
+
 /// Walks through the pages of a column, and returns what each is; refuses pages that unpack to more
 /// than `limit` bytes.
-pub(super) fn walk(column: &[u8], group: usize, limit: u64) -> Result<Vec<PageKind>, TableProblem> {
-    let mut kinds = Vec::new();
+pub(super) fn walk(column: &[u8], group: usize, limit: u64) -> Result<Vec<Page>, TableProblem> {
+    let mut pages = Vec::new();
     let mut rest = column;
     while !rest.is_empty() {
         let mut thrift = Thrift { rest };
@@ -30,19 +38,20 @@ pub(super) fn walk(column: &[u8], group: usize, limit: u64) -> Result<Vec<PageKi
             .rest
             .get(header.packed..)
             .ok_or(damaged("a page's length"))?;
-        kinds.push(header.kind);
+        pages.push(header.page);
     }
-    Ok(kinds)
+    Ok(pages)
 }
 
 struct Header {
-    kind: PageKind,
+    page: Page,
     packed: usize,
     unpacked: u64,
 }
 
 fn header(thrift: &mut Thrift<'_>) -> Option<Header> {
     let (mut kind, mut unpacked, mut packed) = (None, None, None);
+    let mut encoding = None;
     let mut id = 0_i64;
     loop {
         match thrift.field(&mut id)? {
@@ -56,6 +65,9 @@ fn header(thrift: &mut Thrift<'_>) -> Option<Header> {
                     _ => {}
                 }
             }
+            // `DataPageHeader` and `DataPageHeaderV2`.
+            Some(STRUCT) if id == 5 => encoding = number_in(thrift, 2)?,
+            Some(STRUCT) if id == 8 => encoding = number_in(thrift, 4)?,
             Some(other) => thrift.skip(other, 0)?,
         }
     }
@@ -64,13 +76,31 @@ fn header(thrift: &mut Thrift<'_>) -> Option<Header> {
         usize::try_from(packed?).ok()?,
     );
     Some(Header {
-        kind: match kind? {
-            0 => PageKind::Data,
-            2 => PageKind::Dictionary,
-            3 => PageKind::DataV2,
-            _ => PageKind::Other,
+        page: Page {
+            kind: match kind? {
+                0 => PageKind::Data,
+                2 => PageKind::Dictionary,
+                3 => PageKind::DataV2,
+                _ => PageKind::Other,
+            },
+            // `PLAIN_DICTIONARY`, `RLE_DICTIONARY`.
+            is_by_dictionary: matches!(encoding, Some(2 | 8)),
         },
         packed,
         unpacked,
     })
+}
+
+/// Reads a struct, and returns a number in it.
+#[expect(clippy::option_option, reason = "no struct, or not in it")]
+fn number_in(thrift: &mut Thrift<'_>, wanted: i64) -> Option<Option<i64>> {
+    let (mut id, mut found) = (0, None);
+    while let Some(kind) = thrift.field(&mut id)? {
+        if id == wanted && kind == I32 {
+            found = Some(thrift.signed()?);
+        } else {
+            thrift.skip(kind, 0)?;
+        }
+    }
+    Some(found)
 }

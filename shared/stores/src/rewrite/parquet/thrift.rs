@@ -148,4 +148,5 @@ pub(super) fn find(bytes: &[u8], wanted: i64) -> Option<Field> {
 
 pub(super) const I32: u8 = 5;
 pub(super) const LIST: u8 = 9;
+pub(super) const STRUCT: u8 = 12;
 const MAX_DEPTH: u32 = 64;
