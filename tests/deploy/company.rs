@@ -6,7 +6,11 @@ use aws_sdk_dynamodb::types::{
 };
 use quittance_aws::clients::Clients;
 
+use crate::lake;
 use crate::stack::put;
+
+const ORDERS: &str = "orders/2026.csv.gz";
+const CLICKS: &str = "clicks/2026.parquet";
 
 /// Who is in the stores, by number.
 pub(crate) const PEOPLE: usize = 4;
@@ -70,6 +74,9 @@ pub(crate) async fn furnish(clients: &Clients) {
     for object in ["events/a.jsonl", "events/b.jsonl"] {
         put(clients, "shop-lake", object, rows.clone().into_bytes()).await;
     }
+    let people: Vec<String> = (0..PEOPLE).map(email).collect();
+    put(clients, "shop-lake", ORDERS, lake::orders(&people)).await;
+    put(clients, "shop-lake", CLICKS, lake::clicks(&people)).await;
 }
 
 /// What the stores hold of somebody.
@@ -80,6 +87,8 @@ pub(crate) struct Left {
     pub(crate) author: String,
     pub(crate) pictures: usize,
     pub(crate) rows: usize,
+    pub(crate) orders: usize,
+    pub(crate) clicks: usize,
 }
 
 pub(crate) async fn left(clients: &Clients, person: usize) -> Left {
@@ -105,16 +114,7 @@ pub(crate) async fn left(clients: &Clients, person: usize) -> Left {
         .prefix(format!("avatars/{}/", id(person)));
     let mut rows = 0;
     for object in ["events/a.jsonl", "events/b.jsonl"] {
-        let object = clients
-            .s3
-            .get_object()
-            .bucket("shop-lake")
-            .key(object)
-            .send()
-            .await
-            .unwrap();
-        let bytes = object.body.collect().await.unwrap().to_vec();
-        rows += String::from_utf8(bytes)
+        rows += String::from_utf8(bytes(clients, object).await)
             .unwrap()
             .matches(&email(person))
             .count();
@@ -127,7 +127,15 @@ pub(crate) async fn left(clients: &Clients, person: usize) -> Left {
         author: review["author"].as_s().unwrap().clone(),
         pictures: pictures.send().await.unwrap().contents().len(),
         rows,
+        orders: lake::orders_of(&bytes(clients, ORDERS).await, &email(person)),
+        clicks: lake::clicks_of(bytes(clients, CLICKS).await, &email(person)),
     }
+}
+
+async fn bytes(clients: &Clients, key: &str) -> Vec<u8> {
+    let get = clients.s3.get_object().bucket("shop-lake").key(key);
+    let body = get.send().await.unwrap().body;
+    body.collect().await.unwrap().to_vec()
 }
 
 /// Everything of somebody, untouched.
@@ -138,6 +146,8 @@ pub(crate) fn untouched(person: usize) -> Left {
         author: format!("Person {person}"),
         pictures: 1,
         rows: 6,
+        orders: 2,
+        clicks: 2,
     }
 }
 

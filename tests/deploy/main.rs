@@ -17,6 +17,7 @@ mod ends;
 mod guard;
 mod http;
 mod iam;
+mod lake;
 #[path = "../contract/server.rs"]
 mod ministack;
 mod people;
@@ -70,6 +71,8 @@ async fn everybody_has_what_they_asked_for(stack: &Stack) {
         author: "***".to_owned(),
         pictures: 0,
         rows: 0,
+        orders: 0,
+        clicks: 0,
     };
     assert_eq!(left(&stack.clients, 1).await, gone);
     assert_eq!(
