@@ -1,27 +1,37 @@
 //! The footer: read within bounds, checked against the file, written anew.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use parquet::file::metadata::{
-    ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataBuilder, ParquetMetaDataOptions,
-    ParquetMetaDataReader, ParquetMetaDataWriter, RowGroupMetaData,
+    ColumnChunkMetaData, FileMetaData, ParquetMetaData, ParquetMetaDataBuilder,
+    ParquetMetaDataOptions, ParquetMetaDataReader, ParquetMetaDataWriter, RowGroupMetaData,
 };
+use parquet::schema::types::SchemaDescriptor;
 
 use super::super::codec::wide;
 use super::super::error::RewriteError;
 use super::problem::{TableProblem, damaged, guarded};
 use super::thrift::{self, LIST};
-use super::{Ranges, schema};
+use super::{Ranges, pages, schema};
 
 /// A file's footer.
 pub(super) struct Footer {
     pub(super) metadata: ParquetMetaData,
-    /// How the writer said that values are ordered, as it is written there. The library would say
-    /// what it does itself, of values that it did not write.
-    pub(super) orders: Option<Vec<u8>>,
+    /// What is kept as it is written there.
+    pub(super) raw: Raw,
     /// Where it begins.
     pub(super) start: u64,
+}
+
+/// Fields of a footer that are kept as they are written.
+pub(super) struct Raw {
+    /// The schema: the library knows no types that came after it, and so cannot write them.
+    schema: Option<Vec<u8>>,
+    /// How the writer said that values are ordered: the library would say what it does itself, of
+    /// values that it did not write.
+    orders: Option<Vec<u8>>,
 }
 
 /// Reads the footer of a file of so many bytes.
@@ -49,7 +59,10 @@ pub(super) async fn read<R: Ranges>(from: &R, bytes: u64) -> Result<Footer, R::E
         let skipped = start.saturating_sub(guess.start);
         tail.slice(usize::try_from(skipped).unwrap_or_default()..)
     };
-    parse(&tail, start).map_err(problem)
+    let mut footer = parse(&tail, start).map_err(problem)?;
+    measure_blooms(from, &mut footer).await?;
+    check_places(&footer).map_err(problem)?;
+    Ok(footer)
 }
 
 fn length(tail: &[u8]) -> Result<u64, TableProblem> {
@@ -77,41 +90,95 @@ fn parse(tail: &Bytes, end: u64) -> Result<Footer, TableProblem> {
         let footer = tail.get(..length).unwrap_or_default();
         ParquetMetaDataReader::decode_metadata_with_options(footer, Some(&options))
     })?;
-    let orders = thrift::find(tail.get(..length).unwrap_or_default(), COLUMN_ORDERS)
-        .and_then(|orders| tail.get(orders.value).map(<[u8]>::to_vec));
+    let raw = |field| {
+        let found = thrift::find(tail.get(..length).unwrap_or_default(), field)?;
+        tail.get(found.value).map(<[u8]>::to_vec)
+    };
+    let raw = Raw {
+        schema: raw(SCHEMA),
+        orders: raw(COLUMN_ORDERS),
+    };
     schema::check(metadata.file_metadata().schema())?;
     let width = metadata.file_metadata().schema_descr().num_columns();
+    let mut groups = metadata.row_groups().iter();
+    if groups.any(|group| group.num_columns() != width || group.num_rows() < 0) {
+        return Err(damaged("a row group"));
+    }
+    Ok(Footer {
+        metadata: known(metadata)?,
+        raw,
+        start: end,
+    })
+}
+
+/// Metadata of types that the library can write.
+fn known(metadata: ParquetMetaData) -> Result<ParquetMetaData, TableProblem> {
+    let file = metadata.file_metadata();
+    let Some(schema) = guarded("the schema", || schema::known(file.schema()))? else {
+        return Ok(metadata);
+    };
+    let file = FileMetaData::new(
+        file.version(),
+        file.num_rows(),
+        file.created_by().map(str::to_owned),
+        file.key_value_metadata().cloned(),
+        Arc::new(SchemaDescriptor::new(schema)),
+        None,
+    );
+    let groups = metadata.row_groups().to_vec();
+    Ok(ParquetMetaDataBuilder::new(file)
+        .set_row_groups(groups)
+        .build())
+}
+
+/// Finds out how long Bloom filters are of which only old writers say where they begin.
+async fn measure_blooms<R: Ranges>(from: &R, footer: &mut Footer) -> Result<(), R::Error> {
+    let problem = |problem: TableProblem| R::Error::from(RewriteError::Table(problem));
+    let lengthless = |column: &ColumnChunkMetaData| {
+        column.bloom_filter_offset().is_some() && column.bloom_filter_length().is_none()
+    };
+    let mut groups = footer.metadata.row_groups().to_vec();
+    for column in groups.iter_mut().flat_map(RowGroupMetaData::columns_mut) {
+        if !lengthless(column) {
+            continue;
+        }
+        let at = u64::try_from(column.bloom_filter_offset().unwrap_or_default());
+        let at = at.ok().filter(|at| *at < footer.start);
+        let at = at.ok_or_else(|| problem(BLOOM))?;
+        let head = from
+            .read(at..at.saturating_add(BLOOM_HEAD).min(footer.start))
+            .await?;
+        let length = pages::bloom_length(&head).and_then(|length| i32::try_from(length).ok());
+        let length = length.ok_or_else(|| problem(BLOOM))?;
+        let measured = column
+            .clone()
+            .into_builder()
+            .set_bloom_filter_length(Some(length));
+        *column = guarded("a Bloom filter", || measured.build()).map_err(problem)?;
+    }
+    let builder = ParquetMetaDataBuilder::new(footer.metadata.file_metadata().clone());
+    footer.metadata = builder.set_row_groups(groups).build();
+    Ok(())
+}
+
+/// Checks that each column and filter stands alone in front of the footer: otherwise nothing could be
+/// moved.
+fn check_places(footer: &Footer) -> Result<(), TableProblem> {
     let mut places = Vec::new();
-    let mut rows = 0_i64;
-    for group in metadata.row_groups() {
-        if group.num_columns() != width || group.num_rows() < 0 {
-            return Err(damaged("a row group"));
-        }
-        rows = rows
-            .checked_add(group.num_rows())
-            .ok_or(damaged("the number of rows"))?;
-        for column in group.columns() {
-            places.push(place(column)?);
-            places.extend(bloom(column)?);
-        }
+    let groups = footer.metadata.row_groups().iter();
+    for column in groups.flat_map(RowGroupMetaData::columns) {
+        places.push(place(column)?);
+        places.extend(bloom(column)?);
     }
-    if rows != metadata.file_metadata().num_rows() {
-        return Err(damaged("the number of rows"));
-    }
-    // Each stands alone in front of the footer: otherwise nothing could be moved.
     places.sort_unstable_by_key(|place| (place.start, place.end));
     let mut free = wide(MAGIC.len());
     for place in places.into_iter().filter(|place| !place.is_empty()) {
-        if place.start < free || place.end > end {
+        if place.start < free || place.end > footer.start {
             return Err(damaged("the place of a column"));
         }
         free = place.end;
     }
-    Ok(Footer {
-        metadata,
-        orders,
-        start: end,
-    })
+    Ok(())
 }
 
 /// Where a column of a row group stands.
@@ -136,13 +203,10 @@ pub(super) fn bloom(column: &ColumnChunkMetaData) -> Result<Option<Range<u64>>, 
     let Some(at) = column.bloom_filter_offset() else {
         return Ok(None);
     };
-    // Without a length it would have to be taken apart first; only old writers leave it away.
-    let Some(length) = column.bloom_filter_length() else {
-        return Err(TableProblem::Unsupported("Bloom filters of unknown length"));
-    };
+    let length = column.bloom_filter_length().ok_or(BLOOM)?;
     match (u64::try_from(at), u64::try_from(length)) {
         (Ok(at), Ok(length)) => Ok(Some(at..at.saturating_add(length))),
-        (Err(_), _) | (_, Err(_)) => Err(damaged("the place of a Bloom filter")),
+        (Err(_), _) | (_, Err(_)) => Err(BLOOM),
     }
 }
 
@@ -150,7 +214,7 @@ pub(super) fn bloom(column: &ColumnChunkMetaData) -> Result<Option<Range<u64>>, 
 /// metadata's own places of page indexes do not count: `metadata` has the indexes.
 pub(super) fn write(
     metadata: &ParquetMetaData,
-    orders: Option<&[u8]>,
+    raw: &Raw,
     before: u64,
 ) -> Result<Vec<u8>, parquet::errors::ParquetError> {
     // The library counts from where it begins to write. So the indexes are written first, and where
@@ -179,7 +243,8 @@ pub(super) fn write(
     let mut footer = Vec::new();
     ParquetMetaDataWriter::new(&mut footer, &metadata).finish()?;
     footer.truncate(footer.len().saturating_sub(tail));
-    ordered(&mut footer, orders);
+    splice(&mut footer, COLUMN_ORDERS, raw.orders.as_deref());
+    splice(&mut footer, SCHEMA, raw.schema.as_deref());
     let length = u32::try_from(footer.len())?;
     indexes.extend(footer);
     indexes.extend(length.to_le_bytes());
@@ -187,16 +252,16 @@ pub(super) fn write(
     Ok(indexes)
 }
 
-/// Puts how values are ordered in the place of what the library says of it. It writes this field
-/// last, so that no other field's number depends on it.
-fn ordered(footer: &mut Vec<u8>, orders: Option<&[u8]>) {
-    let Some(field) = thrift::find(footer, COLUMN_ORDERS) else {
+/// Puts a list as it was written in the place of what the library says of it, or takes it away. The
+/// one that may go away is the last field, so that no other field's number depends on it.
+fn splice(footer: &mut Vec<u8>, field: i64, raw: Option<&[u8]>) {
+    let Some(found) = thrift::find(footer, field) else {
         return;
     };
-    let step = u8::try_from(COLUMN_ORDERS.saturating_sub(field.after)).unwrap_or_default();
+    let step = u8::try_from(field.saturating_sub(found.after)).unwrap_or_default();
     let head = step.wrapping_shl(4) | LIST;
-    let instead = orders.map(|orders| [&[head], orders].concat());
-    footer.splice(field.whole, instead.unwrap_or_default());
+    let instead = raw.map(|raw| [&[head], raw].concat());
+    footer.splice(found.whole, instead.unwrap_or_default());
 }
 
 /// A row group that knows where its page indexes came to stand.
@@ -225,7 +290,8 @@ fn moved(
         .build()
 }
 
-/// The field of `FileMetaData` that says how columns are ordered.
+/// Fields of `FileMetaData`.
+const SCHEMA: i64 = 2;
 const COLUMN_ORDERS: i64 = 7;
 /// How every file begins and ends.
 pub(super) const MAGIC: &[u8; 4] = b"PAR1";
@@ -235,3 +301,6 @@ const LEAST_FILE: u64 = 12;
 /// How much is read at first, in the hope that the footer is in it.
 const GUESS: u64 = 64 * 1024;
 const MOST_FOOTER: u64 = 64 * 1024 * 1024;
+const BLOOM: TableProblem = damaged("the place of a Bloom filter");
+/// What a Bloom filter's header has at most.
+const BLOOM_HEAD: u64 = 64;

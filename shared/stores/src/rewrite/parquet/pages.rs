@@ -104,3 +104,11 @@ fn number_in(thrift: &mut Thrift<'_>, wanted: i64) -> Option<Option<i64>> {
     }
     Some(found)
 }
+
+/// Reads from its header how many bytes a Bloom filter has, the header included.
+pub(super) fn bloom_length(bytes: &[u8]) -> Option<usize> {
+    let mut thrift = Thrift { rest: bytes };
+    let bits = number_in(&mut thrift, 1)??;
+    let header = bytes.len().saturating_sub(thrift.rest.len());
+    header.checked_add(usize::try_from(bits).ok()?)
+}

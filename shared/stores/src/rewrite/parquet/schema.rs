@@ -4,9 +4,11 @@
 //! the years); a path says `[]` for all of that.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use parquet::basic::{ConvertedType, LogicalType, Repetition};
-use parquet::schema::types::Type;
+use parquet::errors::ParquetError;
+use parquet::schema::types::{Type, TypePtr};
 use quittance_core::data_map::{FieldPath, Segment};
 
 use super::problem::TableProblem;
@@ -170,6 +172,47 @@ pub(super) fn column(schema: &Type, path: &FieldPath) -> Result<usize, TableProb
             Err(TableProblem::MissingColumn(path.clone()))
         }
     }
+}
+
+/// Returns a schema without the meanings that the library does not know and so cannot write; none
+/// when it knows them all.
+pub(super) fn known(ty: &Type) -> Result<Option<TypePtr>, ParquetError> {
+    let info = ty.get_basic_info();
+    let is_known = !matches!(info.logical_type_ref(), Some(LogicalType::_Unknown { .. }));
+    let logical = info.logical_type_ref().filter(|_| is_known).cloned();
+    let id = info.has_id().then(|| info.id());
+    if ty.is_primitive() {
+        if is_known {
+            return Ok(None);
+        }
+        let mut builder = Type::primitive_type_builder(ty.name(), ty.get_physical_type())
+            .with_converted_type(info.converted_type())
+            .with_repetition(info.repetition())
+            .with_id(id);
+        if let Type::PrimitiveType { type_length, .. } = ty {
+            builder = builder.with_length(*type_length);
+        }
+        return builder.build().map(|ty| Some(Arc::new(ty)));
+    }
+    let mut is_other = !is_known;
+    let fields = ty.get_fields().iter().map(|field| {
+        let other = known(field)?;
+        is_other |= other.is_some();
+        Ok(other.unwrap_or_else(|| Arc::clone(field)))
+    });
+    let fields = fields.collect::<Result<Vec<_>, ParquetError>>()?;
+    if !is_other {
+        return Ok(None);
+    }
+    let mut builder = Type::group_type_builder(ty.name())
+        .with_converted_type(info.converted_type())
+        .with_logical_type(logical)
+        .with_fields(fields)
+        .with_id(id);
+    if info.has_repetition() {
+        builder = builder.with_repetition(info.repetition());
+    }
+    builder.build().map(|ty| Some(Arc::new(ty)))
 }
 
 /// Refuses a schema that is deeper or wider than any real one.

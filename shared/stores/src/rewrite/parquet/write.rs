@@ -70,7 +70,7 @@ pub(super) async fn rewrite<R: Ranges, P: Pieces<Error = R::Error>>(
     let metadata = metadata.map_err(problem)?;
     let at = out.bytes;
     let tail = guarded("the footer", || {
-        footer::write(&metadata, table.footer.orders.as_deref(), at)
+        footer::write(&metadata, &table.footer.raw, at)
     })
     .map_err(problem)?;
     out.make(&tail, tail.len()).await?;

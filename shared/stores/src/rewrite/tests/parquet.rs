@@ -26,7 +26,7 @@ use super::set;
 const SCHEMA: &str = "message m {
     required int64 id;
     optional binary mail (UTF8);
-    optional group user { required binary mail (UTF8); optional int32 age; }
+    optional group user { required binary mail (STRING); optional int32 age; }
     optional group tags (LIST) { repeated group list { optional binary element (UTF8); } }
     repeated group old { optional binary mail (UTF8); repeated int32 ns; }
     optional fixed_len_byte_array(4) four;
@@ -539,4 +539,118 @@ fn what_cannot_be_masked_is_said() {
             RewriteError::Table(TableProblem::MissingColumn(path))
         );
     }
+}
+
+fn people(count: i64) -> Vec<Person> {
+    let person = |id: i64| Person {
+        id,
+        mail: Some(if id % 7 == 0 {
+            "ann@x.test"
+        } else {
+            "bob@x.test"
+        }),
+        user: None,
+        tags: None,
+        old: Vec::new(),
+        four: None,
+    };
+    (0..count).map(person).collect()
+}
+
+/// A file with its footer as it is made of the old one.
+fn with_footer(file: &[u8], change: impl FnOnce(&[u8]) -> Vec<u8>) -> Vec<u8> {
+    let (rest, _) = file.split_last_chunk::<4>().unwrap();
+    let (rest, length) = rest.split_last_chunk::<4>().unwrap();
+    let length = usize::try_from(u32::from_le_bytes(*length)).unwrap();
+    let (data, footer) = rest.split_at(rest.len() - length);
+    let footer = change(footer);
+    let length = u32::try_from(footer.len()).unwrap().to_le_bytes();
+    [data, &footer, &length, b"PAR1"].concat()
+}
+
+#[test]
+fn a_type_that_nobody_here_knows_stays() {
+    let file = write(&[people(20), people(20)], &plain());
+    // The converted type UTF8 goes; the logical type: number 1 (a text) becomes number 100.
+    let known: &[u8] = b"\x25\x00\x4c\x1c\x00\x00";
+    let unknown: &[u8] = b"\x6c\x0c\xc8\x01\x00\x00";
+    let file = with_footer(&file, |footer| {
+        let at = memchr::memmem::find(footer, known).unwrap();
+        [&footer[..at], unknown, &footer[at + known.len()..]].concat()
+    });
+    let (target, report) = rewritten(&file, &["mail"], &["ann@x.test"], Action::Drop).unwrap();
+    assert_eq!(report.rows_changed, 6);
+    assert!(memchr::memmem::find(&target.bytes, unknown).is_some());
+    assert_eq!(rows(&target.bytes).len(), 34);
+}
+
+#[test]
+fn bloom_filters_of_which_only_the_beginning_is_known_stay() {
+    use parquet::file::metadata::{ParquetMetaDataReader, ParquetMetaDataWriter, RowGroupMetaData};
+    let file = write(&[people(7), vec![people(2).pop().unwrap()]], &plain());
+    let blooms = |file: &[u8]| -> Vec<Vec<u8>> {
+        let reader = SerializedFileReader::new(Bytes::copy_from_slice(file)).unwrap();
+        let group = reader.metadata().row_groups().last().unwrap().clone();
+        let place = |column: &parquet::file::metadata::ColumnChunkMetaData| {
+            let at = usize::try_from(column.bloom_filter_offset().unwrap()).unwrap();
+            let length = usize::try_from(column.bloom_filter_length().unwrap()).unwrap();
+            file[at..at + length].to_vec()
+        };
+        group.columns().iter().map(place).collect()
+    };
+    let old = with_footer(&file, |footer| {
+        let metadata = ParquetMetaDataReader::decode_metadata(footer).unwrap();
+        let mut groups = metadata.row_groups().to_vec();
+        for column in groups.iter_mut().flat_map(RowGroupMetaData::columns_mut) {
+            let shorter = column.clone().into_builder().set_bloom_filter_length(None);
+            *column = shorter.build().unwrap();
+        }
+        let metadata = metadata.into_builder().set_row_groups(groups).build();
+        let mut written = Vec::new();
+        ParquetMetaDataWriter::new(&mut written, &metadata)
+            .finish()
+            .unwrap();
+        written.truncate(written.len() - 8);
+        written
+    });
+    let (target, report) = rewritten(&old, &["mail"], &["ann@x.test"], Action::Drop).unwrap();
+    assert_eq!(report.rows_changed, 1);
+    assert_eq!(blooms(&target.bytes), blooms(&file));
+}
+
+#[test]
+fn what_a_file_repeats_of_somebody_in_its_own_metadata_is_refused() {
+    use parquet::file::metadata::{
+        FileMetaData, KeyValue, ParquetMetaDataReader, ParquetMetaDataWriter,
+    };
+    let file = write(&[people(20)], &plain());
+    let told = |value: &str| {
+        with_footer(&file, |footer| {
+            let metadata = ParquetMetaDataReader::decode_metadata(footer).unwrap();
+            let old = metadata.file_metadata();
+            let file = FileMetaData::new(
+                old.version(),
+                old.num_rows(),
+                None,
+                Some(vec![KeyValue::new("most".to_owned(), value.to_owned())]),
+                old.schema_descr_ptr(),
+                None,
+            );
+            let groups = metadata.row_groups().to_vec();
+            let metadata = parquet::file::metadata::ParquetMetaData::new(file, groups);
+            let mut written = Vec::new();
+            ParquetMetaDataWriter::new(&mut written, &metadata)
+                .finish()
+                .unwrap();
+            written.truncate(written.len() - 8);
+            written
+        })
+    };
+    let drop = |file: &[u8]| {
+        let done = rewritten(file, &["mail"], &["ann@x.test"], Action::Drop);
+        done.map(|(_, report)| report.rows_changed)
+    };
+    assert_eq!(drop(&told("bob@x.test")), Ok(3));
+    let refused = RewriteError::Table(TableProblem::InMetadata);
+    assert_eq!(drop(&told("{\"top\":\"ann@x.test\"}")), Err(refused));
 }
