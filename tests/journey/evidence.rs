@@ -60,6 +60,7 @@ fn the_demo_leaves_evidence_that_stands_and_falls() {
 
     let log = out.join("log");
     assert_eq!(judge("fsck", &log, &policy).status.code(), Some(0));
+    served_over_http_it_is_judged_the_same(&log, &policy);
     let tile = std::fs::read_dir(log.join("tile/0"))
         .unwrap()
         .next()
@@ -483,4 +484,53 @@ fn what_is_missing_is_told_with_its_exit_code() {
     let said: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(said["problems"][0]["path"], "checkpoint");
     assert_eq!(said["problems"][0]["explanation"], "missing");
+}
+
+/// The same log at an address: clean, and not when a file there is another.
+fn served_over_http_it_is_judged_the_same(log: &Path, policy: &Path) {
+    let dir = log.to_owned();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let listener = runtime
+        .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
+        .unwrap();
+    let address = format!("http://{}/log", listener.local_addr().unwrap());
+    let bent = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let liar = std::sync::Arc::clone(&bent);
+    let router = axum::Router::new().fallback(move |uri: http::Uri| {
+        let path = uri.path().trim_start_matches("/log/").to_owned();
+        let file = std::fs::read(dir.join(&path));
+        let lies = *liar.lock().unwrap() == path;
+        async move {
+            match file {
+                Ok(mut bytes) => {
+                    if lies {
+                        bytes[0] ^= 1;
+                    }
+                    Ok(bytes)
+                }
+                Err(_) => Err(http::StatusCode::NOT_FOUND),
+            }
+        }
+    });
+    runtime.spawn(async move { axum::serve(listener, router).await });
+    let judged = |log: &str| judge("fsck", Path::new(log), policy);
+    let there = judged(&address);
+    let said: Value = serde_json::from_slice(&there.stdout).unwrap();
+    assert_eq!(there.status.code(), Some(0), "{said}");
+    let here: Value = serde_json::from_slice(&judge("fsck", log, policy).stdout).unwrap();
+    assert_eq!(
+        (&said["root"], &said["size"]),
+        (&here["root"], &here["size"])
+    );
+    for path in ["tile/0/000.p/15", "tile/entries/000.p/15", "checkpoint"] {
+        path.clone_into(&mut bent.lock().unwrap());
+        let there = judged(&format!("{address}/"));
+        assert_eq!(there.status.code(), Some(6), "{path}");
+        let said: Value = serde_json::from_slice(&there.stdout).unwrap();
+        assert_eq!(said["problems"][0]["path"], path, "{said}");
+    }
+    let nobody = judged("http://127.0.0.1:1/log");
+    assert_eq!(nobody.status.code(), Some(6));
+    let odd = judged("https://user:secret@example.test/log?x=1");
+    assert_eq!(odd.status.code(), Some(2));
 }

@@ -121,8 +121,9 @@ pub(crate) struct OpenArgs {
 
 #[derive(ClapArgs, Debug)]
 pub(crate) struct FsckArgs {
-    /// The log's directory: checkpoint, checkpoints/ and tile/
-    pub(crate) dir: PathBuf,
+    /// The log's directory (checkpoint, checkpoints/ and tile/), or its address (`https://example.com/log`)
+    #[arg(value_name = "LOG")]
+    pub(crate) log: PathBuf,
     /// The policy: whose log you trust, and how many witnesses must have cosigned it
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: PathBuf,

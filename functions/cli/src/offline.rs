@@ -20,6 +20,7 @@ pub(crate) mod audit;
 mod fsck;
 pub(crate) mod log;
 mod open;
+mod web;
 
 pub(crate) use self::audit::audit;
 pub(crate) use self::fsck::fsck;

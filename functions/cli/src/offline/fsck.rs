@@ -1,16 +1,16 @@
-//! `dsr fsck`: every file of a log's directory, judged against its entries and checkpoint.
+//! `dsr fsck`: every file of a log, in a directory or at an address, judged against its entries and
+//! checkpoint.
 //!
 //! Whatever is wrong with the directory's files is a problem that is told, never an end: only a
 //! directory or policy that is not there, or is none, is a failure of the command.
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use quittance_core::receipt::Policy;
 use serde::Serialize;
 
-use super::log::{self, MANIFESTS};
+use super::log::{self, MANIFESTS, Rebuilt};
 use super::parse_policy;
+use super::web::Web;
 use crate::args::FsckArgs;
 use crate::printing::{Failure, data, json, verification_failed};
 
@@ -33,8 +33,14 @@ struct Told {
 /// `dsr fsck`.
 pub(crate) fn fsck(args: &FsckArgs) -> Result<ExitCode, Failure> {
     let policy = parse_policy(&args.policy)?;
-    log::require(&args.dir)?;
-    let judged = judge(&args.dir, &policy);
+    let address = args.log.to_str().unwrap_or_default();
+    let rebuilt = if let Some(web) = Web::at(address)? {
+        log::rebuild_at(&web, &policy)
+    } else {
+        log::require(&args.log)?;
+        log::rebuild(&args.log, &policy)
+    };
+    let judged = judge(rebuilt);
     if args.json {
         json(&judged);
     } else {
@@ -47,8 +53,7 @@ pub(crate) fn fsck(args: &FsckArgs) -> Result<ExitCode, Failure> {
     })
 }
 
-fn judge(dir: &Path, policy: &Policy) -> Judged {
-    let rebuilt = log::rebuild(dir, policy);
+fn judge(rebuilt: Rebuilt) -> Judged {
     let problems = rebuilt.problems.into_iter().map(|problem| Told {
         path: problem.path,
         kind: problem.kind.code(),

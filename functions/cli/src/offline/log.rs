@@ -11,9 +11,13 @@ use quittance_core::audit::{Account, Finding};
 use quittance_core::receipt::{MAX_FILE_BYTES as MAX_RECEIPT_BYTES, Policy};
 use quittance_tlog::note::MAX_NOTE_BYTES;
 use quittance_tlog::tile::MAX_FILE_BYTES;
-use quittance_tlog::{Hash, Note, Opened, Problem, ProblemKind, fsck_directory, leaf_hash};
+use quittance_tlog::{
+    Checkpoint, FsckReport, Hash, Note, Opened, Problem, ProblemKind, fsck, fsck_directory,
+    leaf_hash,
+};
 
 use super::bounded;
+use super::web::Web;
 use crate::printing::Failure;
 
 /// A log as it was rebuilt.
@@ -49,21 +53,11 @@ pub(crate) fn require(dir: &Path) -> Result<(), Failure> {
 
 /// Rebuilds the log from its entries and compares every file.
 pub(crate) fn rebuild(dir: &Path, policy: &Policy) -> Rebuilt {
-    let mut rebuilt = Rebuilt::default();
-    let opened = match open(dir, policy) {
-        Ok(opened) => opened,
-        Err(problem) => {
-            rebuilt.problems.push(problem);
-            return rebuilt;
-        }
+    let read = |path: &str, longest| load(dir, path, longest);
+    let (mut rebuilt, opened) = begin(read, policy);
+    let Some(opened) = opened else {
+        return rebuilt;
     };
-    if !policy.log_policy().is_quorum(&opened) {
-        rebuilt.problems.push(Problem {
-            path: CHECKPOINT.to_owned(),
-            kind: ProblemKind::Quorum,
-            explanation: "too few of the policy's witnesses cosigned it".to_owned(),
-        });
-    }
     let mut files = BTreeSet::new();
     list(dir, "", &mut files, &mut rebuilt.problems);
     let manifests = take_manifests(&mut files);
@@ -73,11 +67,7 @@ pub(crate) fn rebuild(dir: &Path, policy: &Policy) -> Rebuilt {
     let report = fsck_directory(checkpoint, &opened.log, &files, read, |_, entry| {
         leaves.push(leaf_hash(entry));
     });
-    rebuilt.size = checkpoint.size();
-    rebuilt.root = checkpoint.root().to_string();
-    checkpoint.origin().clone_into(&mut rebuilt.origin);
-    rebuilt.files = report.files;
-    rebuilt.problems.extend(report.problems);
+    rebuilt.finish(checkpoint, report);
     for path in manifests {
         let name = path.trim_start_matches(MANIFESTS);
         match load(dir, &path, MAX_RECEIPT_BYTES) {
@@ -97,6 +87,56 @@ pub(crate) fn rebuild(dir: &Path, policy: &Policy) -> Rebuilt {
     rebuilt
 }
 
+/// Rebuilds a log at an address from its entries, and compares every file that belongs to it. What
+/// else lies there cannot be listed, so neither strays nor manifests are looked at.
+pub(crate) fn rebuild_at(web: &Web, policy: &Policy) -> Rebuilt {
+    let (mut rebuilt, opened) = begin(|path, longest| web.load(path, longest), policy);
+    let Some(opened) = opened else {
+        return rebuilt;
+    };
+    let checkpoint = &opened.checkpoint;
+    let read = |path: &str| web.load(path, MAX_FILE_BYTES);
+    let leaves = &mut rebuilt.leaves;
+    let report = fsck(checkpoint.size(), &checkpoint.root(), read, |_, entry| {
+        leaves.push(leaf_hash(entry));
+    });
+    rebuilt.finish(checkpoint, report);
+    rebuilt
+}
+
+/// Opens the published checkpoint, and asks whether enough witnesses saw it.
+fn begin(
+    read: impl FnOnce(&str, usize) -> Result<Option<Vec<u8>>, String>,
+    policy: &Policy,
+) -> (Rebuilt, Option<Opened>) {
+    let mut rebuilt = Rebuilt::default();
+    let opened = match open(read, policy) {
+        Ok(opened) => opened,
+        Err(problem) => {
+            rebuilt.problems.push(problem);
+            return (rebuilt, None);
+        }
+    };
+    if !policy.log_policy().is_quorum(&opened) {
+        rebuilt.problems.push(Problem {
+            path: CHECKPOINT.to_owned(),
+            kind: ProblemKind::Quorum,
+            explanation: "too few of the policy's witnesses cosigned it".to_owned(),
+        });
+    }
+    (rebuilt, Some(opened))
+}
+
+impl Rebuilt {
+    fn finish(&mut self, checkpoint: &Checkpoint, report: FsckReport) {
+        self.size = checkpoint.size();
+        self.root = checkpoint.root().to_string();
+        checkpoint.origin().clone_into(&mut self.origin);
+        self.files = report.files;
+        self.problems.extend(report.problems);
+    }
+}
+
 /// Takes the manifests out of the list of files: the tree does not know of them.
 fn take_manifests(files: &mut BTreeSet<String>) -> BTreeSet<String> {
     let (manifests, others) = std::mem::take(files)
@@ -107,13 +147,16 @@ fn take_manifests(files: &mut BTreeSet<String>) -> BTreeSet<String> {
 }
 
 /// Opens the published checkpoint, which everything else is judged by.
-fn open(dir: &Path, policy: &Policy) -> Result<Opened, Problem> {
+fn open(
+    read: impl FnOnce(&str, usize) -> Result<Option<Vec<u8>>, String>,
+    policy: &Policy,
+) -> Result<Opened, Problem> {
     let problem = |kind, explanation: String| Problem {
         path: CHECKPOINT.to_owned(),
         kind,
         explanation,
     };
-    let bytes = match load(dir, CHECKPOINT, MAX_NOTE_BYTES) {
+    let bytes = match read(CHECKPOINT, MAX_NOTE_BYTES) {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return Err(problem(ProblemKind::Missing, "missing".to_owned())),
         Err(error) => {
