@@ -292,7 +292,9 @@ impl<T: Cell + Clone + PartialEq> Edited<'_, T> {
 /// How one column of a row group is written anew.
 pub(super) struct Rewrite<'r> {
     pub(super) column: &'r ColumnChunkMetaData,
-    /// The rows that are somebody's, in order.
+    /// How many rows there are.
+    pub(super) count: u64,
+    /// Those that are somebody's, in order.
     pub(super) rows: &'r [u64],
     pub(super) edit: Edit,
 }
@@ -346,7 +348,11 @@ impl Rewrite<'_> {
         loop {
             let read = batch.read(&mut reader, RECORDS)?;
             if read == 0 {
-                return Ok(());
+                return if first == self.count {
+                    Ok(())
+                } else {
+                    Err(ParquetError::General("another number of rows".to_owned()))
+                };
             }
             def.clear();
             rep.clear();

@@ -36,6 +36,7 @@ pub(super) fn changed(
         let metadata = reading.metadata.column(*column);
         let rewrite = Rewrite {
             column: metadata,
+            count: super::wide(reading.rows()),
             rows,
             edit: *edit,
         };
@@ -115,6 +116,7 @@ pub(super) fn rewritten(
             let mut of_column = Vec::new();
             let rewrite = Rewrite {
                 column: metadata,
+                count: super::wide(reading.rows()),
                 rows,
                 edit: match edits {
                     None => Edit::Drop,

@@ -74,6 +74,13 @@ pub(super) fn judge(
         }
         first = first.saturating_add(records);
     }
+    // Rows that the footer does not count are somebody's too.
+    for (column, (reader, texts)) in &mut columns {
+        let metadata = reading.metadata.column(*column);
+        if guarded(PART, || columns::texts(reader, metadata, 1, texts))? > 0 {
+            return Err(damaged("the number of a column's rows").into());
+        }
+    }
     Ok(found)
 }
 

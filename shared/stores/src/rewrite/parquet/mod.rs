@@ -194,7 +194,8 @@ impl Table {
         self.report.rows_after = self.report.rows_after.saturating_add(rows);
         let unpacked = u64::try_from(metadata.total_byte_size()).unwrap_or_default();
         self.report.bytes_unpacked = self.report.bytes_unpacked.saturating_add(unpacked);
-        if rows == 0 || self.matches.is_empty() {
+        let is_empty = metadata.columns().iter().all(|c| c.num_values() == 0);
+        if (rows == 0 && is_empty) || self.matches.is_empty() {
             return Ok(Vec::new());
         }
         let compared: BTreeSet<usize> = self.rules.iter().flatten().copied().collect();

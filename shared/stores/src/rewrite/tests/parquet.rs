@@ -541,7 +541,7 @@ fn what_cannot_be_masked_is_said() {
     }
 }
 
-fn people(count: i64) -> Vec<Person> {
+pub(super) fn people(count: i64) -> Vec<Person> {
     let person = |id: i64| Person {
         id,
         mail: Some(if id % 7 == 0 {
@@ -558,7 +558,7 @@ fn people(count: i64) -> Vec<Person> {
 }
 
 /// A file with its footer as it is made of the old one.
-fn with_footer(file: &[u8], change: impl FnOnce(&[u8]) -> Vec<u8>) -> Vec<u8> {
+pub(super) fn with_footer(file: &[u8], change: impl FnOnce(&[u8]) -> Vec<u8>) -> Vec<u8> {
     let (rest, _) = file.split_last_chunk::<4>().unwrap();
     let (rest, length) = rest.split_last_chunk::<4>().unwrap();
     let length = usize::try_from(u32::from_le_bytes(*length)).unwrap();

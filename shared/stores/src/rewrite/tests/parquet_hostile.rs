@@ -6,7 +6,9 @@ use proptest::sample::Index;
 
 use super::super::parquet::TableProblem;
 use super::super::{Action, RewriteError};
-use super::parquet::{FIELDS, groups, looked, plain, rewritten, write, written};
+use super::parquet::{
+    FIELDS, groups, looked, people, plain, rewritten, with_footer, write, written,
+};
 
 const IDS: [&str; 2] = ["ann@x.test", "cy@x.test"];
 
@@ -46,6 +48,32 @@ proptest! {
             }
             Err(error) => prop_assert!(!error.to_string().is_empty()),
         }
+    }
+}
+
+#[test]
+fn rows_that_the_footer_does_not_count_are_not_passed_over() {
+    use parquet::file::metadata::{ParquetMetaDataReader, ParquetMetaDataWriter};
+    let file = write(&[people(20)], &plain());
+    for count in [0, 6, 19, 21] {
+        let lies = with_footer(&file, |footer| {
+            let metadata = ParquetMetaDataReader::decode_metadata(footer).unwrap();
+            let group = metadata.row_group(0).clone().into_builder();
+            let groups = vec![group.set_num_rows(count).build().unwrap()];
+            let metadata = metadata.into_builder().set_row_groups(groups).build();
+            let mut written = Vec::new();
+            ParquetMetaDataWriter::new(&mut written, &metadata)
+                .finish()
+                .unwrap();
+            written.truncate(written.len() - 8);
+            written
+        });
+        let found = looked(&lies, &["mail"], &["ann@x.test"], Action::Find);
+        let is_damaged = matches!(
+            found,
+            Err(RewriteError::Table(TableProblem::Damaged { .. }))
+        );
+        assert!(is_damaged, "{count}: {found:?}");
     }
 }
 
