@@ -211,6 +211,9 @@ fn on_bucket(
         let verb = match method.as_str() {
             "GET" if has("versions") => "ListBucketVersions",
             "GET" if has("uploads") => "ListBucketMultipartUploads",
+            "GET" if has("inventory") => "GetInventoryConfiguration",
+            "GET" if has("logging") => "GetBucketLogging",
+            "GET" if has("replication") => "GetReplicationConfiguration",
             "GET" if has("versioning") => "GetBucketVersioning",
             "GET" if has("list-type") => "ListBucket",
             _ => return None,

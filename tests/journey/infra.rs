@@ -214,7 +214,7 @@ fn every_function_with_store_policies_has_a_role_in_the_template() {
 }
 
 /// Every call of the SDK that `quittance-stores` makes, and the verbs that allow it.
-const CALLS: [(&str, &str); 22] = [
+const CALLS: [(&str, &str); 26] = [
     ("abort_multipart_upload", "s3:AbortMultipartUpload"),
     ("complete_multipart_upload", "s3:PutObject"),
     (
@@ -223,7 +223,13 @@ const CALLS: [(&str, &str); 22] = [
     ),
     ("delete_item", "dynamodb:DeleteItem"),
     ("delete_object", "s3:DeleteObject s3:DeleteObjectVersion"),
+    (
+        "describe_continuous_backups",
+        "dynamodb:DescribeContinuousBackups",
+    ),
     ("describe_table", "dynamodb:DescribeTable"),
+    ("get_bucket_logging", "s3:GetBucketLogging"),
+    ("get_bucket_replication", "s3:GetReplicationConfiguration"),
     ("get_bucket_versioning", "s3:GetBucketVersioning"),
     ("get_item", "dynamodb:GetItem"),
     ("get_object", "s3:GetObject s3:GetObjectVersion"),
@@ -234,6 +240,10 @@ const CALLS: [(&str, &str); 22] = [
         "s3:GetObjectTagging s3:GetObjectVersionTagging",
     ),
     ("head_object", "s3:GetObject s3:GetObjectVersion"),
+    (
+        "list_bucket_inventory_configurations",
+        "s3:GetInventoryConfiguration",
+    ),
     ("list_multipart_uploads", "s3:ListBucketMultipartUploads"),
     ("list_object_versions", "s3:ListBucketVersions"),
     ("list_objects_v2", "s3:ListBucket"),

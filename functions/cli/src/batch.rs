@@ -169,7 +169,7 @@ async fn outcomes(at: &Where, reference: &str) -> Result<ExitCode, Failure> {
     let desk = desk(&adapters, &ledger)?;
     let id = find(&*ledger, reference).await?;
     if !at.json {
-        data("id,reference,outcome,matched,deleted,redacted,flagged,kept,blocked");
+        data("id,reference,outcome,matched,deleted,redacted,pseudonymised,flagged,kept,blocked");
     }
     let (mut from, mut open) = (0, 0_u32);
     loop {
@@ -208,6 +208,7 @@ fn line(member: &MemberOutcome) -> Result<String, Failure> {
         member.matched.to_string(),
         member.deleted.to_string(),
         member.redacted.to_string(),
+        member.pseudonymised.to_string(),
         member.flagged.to_string(),
         member.kept.to_string(),
         blocked.join("; "),

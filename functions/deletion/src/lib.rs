@@ -34,8 +34,10 @@ pub fn wire(
 ) -> Result<Worker, StartError> {
     let clients = adapters.clients();
     let rules = map.identifiers.clone();
+    let keys = adapters.tag_keys()?;
     let stores = AwsStores::new(clients.dynamodb.clone(), clients.s3.clone(), rules)
-        .with_reach(clients.config().clone(), Right::Deletion);
+        .with_reach(clients.config().clone(), Right::Deletion)
+        .with_pseudonyms(keys.pseudonyms());
     let stores = Arc::new(stores);
     let vault = Arc::new(adapters.vault()?);
     Ok(Worker {
@@ -49,7 +51,7 @@ pub fn wire(
         evidence: Arc::new(adapters.evidence()?),
         mailer: adapters.mailer()?,
         clock: adapters.clock(),
-        keys: adapters.tag_keys()?,
+        keys,
         map,
         handler,
         longest_run: LONGEST_RUN,

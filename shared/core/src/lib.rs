@@ -19,6 +19,7 @@ pub mod matching;
 pub mod message;
 pub mod outcome;
 pub mod plan;
+pub mod pseudonym;
 pub mod receipt;
 pub mod regime;
 pub mod request;

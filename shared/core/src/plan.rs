@@ -178,7 +178,7 @@ pub fn release(task: &mut Task) -> bool {
 
 /// Whether a store's effect is to keep the data.
 pub fn is_retained(store: &Store, right: Right) -> bool {
-    right == Right::Deletion && matches!(store.deletion, DeletionRule::Retain { .. })
+    right == Right::Deletion && matches!(store.deletion, DeletionRule::Retain(_))
 }
 
 /// Whether a person attests for this store instead of us looking.

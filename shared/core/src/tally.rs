@@ -31,6 +31,7 @@ fn add_outcome(sum: &mut TaskOutcome, member: &TaskOutcome) {
     // Rows of touched objects before and after are not added: members share objects.
     sum.deleted = sum.deleted.saturating_add(member.deleted);
     sum.redacted = sum.redacted.saturating_add(member.redacted);
+    sum.pseudonymised = sum.pseudonymised.saturating_add(member.pseudonymised);
     sum.exported = sum.exported.saturating_add(member.exported);
     sum.flagged = sum.flagged.saturating_add(member.flagged);
     sum.exempt = either(
@@ -51,6 +52,7 @@ fn add_outcome(sum: &mut TaskOutcome, member: &TaskOutcome) {
         sum.evidence_root = Some(Digest::of(&link));
     }
     sum.evidence_count = sum.evidence_count.saturating_add(member.evidence_count);
+    sum.residuals.extend(&member.residuals);
     sum.check = either(sum.check.take(), member.check.clone(), |a: Check, b| {
         Check {
             method: a.method,

@@ -15,4 +15,10 @@ pub struct TagKeys {
 impl TagKeys {
     /// The version of the suppression key in use.
     pub const SUPPRESSION_VERSION: u32 = 1;
+
+    /// Derives the key of pseudonyms: it must last as long as the suppression key, and goes with it.
+    pub fn pseudonyms(&self) -> HmacKey {
+        let key = self.suppression.tag("quittance-pseudonym-key/v1", &[]);
+        HmacKey::new(*key.as_bytes())
+    }
 }

@@ -17,7 +17,7 @@ use quittance_core::fault::Fault;
 use quittance_core::id::RequestId;
 use quittance_core::manifest::{Cursor, Locator, Match};
 use quittance_core::message::Message;
-use quittance_core::outcome::CheckMethod;
+use quittance_core::outcome::{CheckMethod, Residuals};
 use quittance_core::request::Right;
 use quittance_core::subject::Identifiers;
 use quittance_core::sweep::ObjectRef;
@@ -158,6 +158,11 @@ pub trait StoreEraser: Debug + Send + Sync {
     /// Deletes or masks one located thing, as its store's `deletion` rule says, on condition that
     /// it is still this subject's.
     async fn erase(&self, question: Question<'_>, locator: &Locator) -> Result<Effect, Fault>;
+
+    /// Says which copies of this store's data no effect reaches, and until when one lasts of what
+    /// is deleted at `now`: what the place says of itself, not what the data map says of it. An
+    /// answer may be some minutes old. A place that will not say is `unknown`.
+    async fn residuals(&self, store: &Store, now: Timestamp) -> Result<Residuals, Fault>;
 }
 
 /// Customers' stores, setting flags: for opt-out only.

@@ -8,7 +8,7 @@ use quittance_core::outcome::TaskOutcome;
 use quittance_core::receipt::statement::{
     About, Acceptance, AcceptanceLeaf, AttestedLine, BlockedLine, Check, Checkpoint, Controller,
     ControllerRole, DataMap as PinnedMap, Disclosure, Exempt, Handler as NamedHandler, MembersLine,
-    Receipt, Statement, StoreLine, VersionedName,
+    Receipt, Residual, Statement, StoreLine, VersionedName,
 };
 use quittance_core::receipt::words::{Code, Minute, Nonce, PublicName, Slug};
 use quittance_core::regime::{Regime, TABLE_VERSION};
@@ -171,6 +171,7 @@ fn store_line(map: &DataMap, task: &Task) -> Result<StoreLine, Fault> {
         after,
         deleted,
         redacted,
+        pseudonymised,
         exported,
         flagged,
         exempt,
@@ -178,6 +179,7 @@ fn store_line(map: &DataMap, task: &Task) -> Result<StoreLine, Fault> {
         evidence_root,
         evidence_count,
         check,
+        residuals,
     } = task.outcome.clone();
     let exempt = exempt.map(|exempt| {
         Ok::<_, Fault>(Exempt {
@@ -205,6 +207,7 @@ fn store_line(map: &DataMap, task: &Task) -> Result<StoreLine, Fault> {
         shared,
         deleted,
         redacted,
+        pseudonymised,
         exported,
         flagged,
         exempt: exempt.transpose()?.into_iter().collect(),
@@ -222,7 +225,13 @@ fn store_line(map: &DataMap, task: &Task) -> Result<StoreLine, Fault> {
             residual_matches: check.residual_matches,
             arrived_since: check.arrived_since,
         }),
-        residuals: Vec::new(),
+        residuals: residuals
+            .iter()
+            .map(|(what, until)| Residual {
+                what,
+                until: until.map(Minute::floor),
+            })
+            .collect(),
     })
 }
 

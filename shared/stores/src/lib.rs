@@ -8,6 +8,7 @@
 mod dynamodb_items;
 mod errors;
 mod reach;
+mod residuals;
 pub mod rewrite;
 mod s3_bucket;
 mod s3_objects;
@@ -19,11 +20,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
+use jiff::Timestamp;
 use quittance_core::data_map::{
     DeletionRule, DynamodbItems, Find, FindHow, IdentifierRule, OptOutRule, Place, Store,
 };
+use quittance_core::digest::HmacKey;
 use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::manifest::{Cursor, Locator};
+use quittance_core::outcome::Residuals;
+use quittance_core::pseudonym::Pseudonyms;
 use quittance_core::request::Right;
 use quittance_core::subject::IdentifierKind;
 use quittance_core::sweep::ObjectRef;
@@ -33,8 +38,9 @@ use quittance_engine::ports::{
 };
 use quittance_engine::record::Record;
 
-use self::dynamodb_items::{Items, Tables};
+use self::dynamodb_items::{Items, Meters, Tables};
 use self::reach::Reach;
+use self::residuals::Asked;
 use self::s3_objects::Objects;
 use self::s3_records::MatchSets;
 
@@ -47,6 +53,9 @@ pub struct AwsStores {
     rules: Arc<Rules>,
     match_sets: MatchSets,
     reach: Option<Reach>,
+    pseudonym_key: Option<HmacKey>,
+    asked: Asked,
+    meters: Meters,
     page: usize,
 }
 
@@ -68,6 +77,9 @@ impl AwsStores {
             rules: Arc::new(rules),
             match_sets: MatchSets::default(),
             reach: None,
+            pseudonym_key: None,
+            asked: Asked::default(),
+            meters: Meters::default(),
             page: PAGE_THINGS,
         }
     }
@@ -87,6 +99,21 @@ impl AwsStores {
         self
     }
 
+    /// Makes pseudonyms with this key, a deletion's to have ([`Mask::Pseudonym`]).
+    ///
+    /// [`Mask::Pseudonym`]: quittance_core::data_map::Mask::Pseudonym
+    #[must_use]
+    pub fn with_pseudonyms(mut self, key: HmacKey) -> Self {
+        self.pseudonym_key = Some(key);
+        self
+    }
+
+    /// Returns what makes a store's pseudonyms, for whoever may.
+    fn pseudonyms(&self, store: &Store) -> Option<Pseudonyms> {
+        let key = self.pseudonym_key.as_ref()?;
+        Some(Pseudonyms::of_store(key, &store.id))
+    }
+
     /// Goes to where a store is.
     async fn at(&self, store: &Store) -> Result<Cow<'_, Self>, Fault> {
         let Some(account) = &store.account else {
@@ -100,6 +127,7 @@ impl AwsStores {
             dynamodb: there.dynamodb,
             s3: there.s3,
             tables: there.tables,
+            meters: there.meters,
             ..self.clone()
         }))
     }
@@ -110,9 +138,7 @@ impl AwsStores {
             Place::DynamoDb(_) if finds_by_columns(question.store) => {
                 Err(Fault::Block(BlockReason::SchemaMismatch))
             }
-            Place::DynamoDb(place) => Items::new(self, &place.table, question)
-                .await
-                .map(Room::Items),
+            Place::DynamoDb(place) => Items::new(self, place, question).await.map(Room::Items),
             Place::S3Objects(place) => {
                 Objects::new(&self.s3, place, question, self.page).map(Room::Objects)
             }
@@ -200,7 +226,7 @@ impl StoreReader for AwsStores {
 #[async_trait]
 impl StoreEraser for AwsStores {
     async fn erase(&self, question: Question<'_>, locator: &Locator) -> Result<Effect, Fault> {
-        let retained = matches!(question.store.deletion, DeletionRule::Retain { .. });
+        let retained = matches!(question.store.deletion, DeletionRule::Retain(_));
         if question.right != Right::Deletion || retained {
             return Err(Fault::reject(format!(
                 "store {} is not to be erased",
@@ -211,13 +237,18 @@ impl StoreEraser for AwsStores {
         match (here.open(question).await?, &question.store.deletion) {
             (Room::Items(items), _) => items.make(locator).await,
             (Room::Objects(objects), DeletionRule::DeleteItem) => objects.erase(locator).await,
-            (Room::Objects(_), DeletionRule::Redact(_) | DeletionRule::Retain { .. }) => {
+            (Room::Objects(_), DeletionRule::Redact { .. } | DeletionRule::Retain(_)) => {
                 Err(Fault::reject(format!(
                     "objects of {} cannot be redacted",
                     question.store.id
                 )))
             }
         }
+    }
+
+    async fn residuals(&self, store: &Store, now: Timestamp) -> Result<Residuals, Fault> {
+        let here = self.at(store).await?;
+        residuals::residuals(&here, store, now).await
     }
 }
 

@@ -17,7 +17,7 @@ use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::request::Right;
 use serde_json::{Value, json};
 
-use crate::dynamodb_items::Tables;
+use crate::dynamodb_items::{Meters, Tables};
 
 /// How stores elsewhere are reached. `Debug` prints no credentials.
 #[derive(Clone)]
@@ -34,6 +34,7 @@ pub(crate) struct Elsewhere {
     pub(crate) s3: aws_sdk_s3::Client,
     /// Other accounts have tables of the same names.
     pub(crate) tables: Tables,
+    pub(crate) meters: Meters,
 }
 
 impl Reach {
@@ -93,6 +94,7 @@ impl Reach {
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             s3: aws_sdk_s3::Client::from_conf(s3),
             tables: Tables::default(),
+            meters: Meters::default(),
         })
     }
 
@@ -120,7 +122,7 @@ fn session_policy(role: &str, store: &Store, right: Right) -> Value {
                 verbs.push("dynamodb:UpdateItem");
             }
             if deletes {
-                verbs.push("dynamodb:DeleteItem");
+                verbs.extend(["dynamodb:DeleteItem", "dynamodb:DescribeContinuousBackups"]);
             }
             (verbs, vec![format!("{table}/index/*"), table])
         }

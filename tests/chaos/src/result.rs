@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quittance_core::id::{LeafId, RequestId};
+use quittance_core::outcome::ResidualKind;
 use quittance_engine::ledger::Item;
 
 use crate::world::World;
@@ -49,7 +50,10 @@ impl World {
                     outcome.exempt.as_ref().map_or(0, |exempt| exempt.count),
                     outcome.evidence_count,
                 ];
-                let line = format!("{:?} {counts:?}", task.stage);
+                let left: Vec<ResidualKind> =
+                    outcome.residuals.iter().map(|(what, _)| what).collect();
+                let names = outcome.pseudonymised;
+                let line = format!("{:?} {counts:?} {names} {left:?}", task.stage);
                 result.insert(format!("task {name} {}", task.store), line);
             }
         }
@@ -69,7 +73,15 @@ impl World {
     }
 
     /// What the sealed outcome says of each store, without dates and keyed hashes.
-    fn told(&self, id: RequestId) -> String {
+    /// Returns the statement of what became of a request.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn outcome_statement(&self, id: RequestId) -> Vec<u8> {
+        self.statement_of(id).expect("an outcome")
+    }
+
+    fn statement_of(&self, id: RequestId) -> Option<Vec<u8>> {
         let leaf = self.ledger.everything().into_iter().find_map(|stored| {
             if let Item::Leaf(leaf) = stored.item {
                 (leaf.id == LeafId::Outcome(id)).then_some(leaf)
@@ -77,21 +89,25 @@ impl World {
                 None
             }
         });
-        let Some(leaf) = leaf else {
+        let path = quittance_engine::sequencer::paths::statement(&leaf?.statement);
+        let bytes = self.evidence.everything().remove(&path);
+        Some(bytes.expect("a statement"))
+    }
+
+    fn told(&self, id: RequestId) -> String {
+        let Some(bytes) = self.statement_of(id) else {
             return "nothing".to_owned();
         };
-        let path = quittance_engine::sequencer::paths::statement(&leaf.statement);
-        let bytes = self
-            .evidence
-            .everything()
-            .remove(&path)
-            .expect("a statement");
         let mut statement: serde_json::Value =
             serde_json::from_slice(&bytes).expect("a statement is JSON");
         let mut stores = statement["predicate"]["stores"].take();
         for store in stores.as_array_mut().into_iter().flatten() {
             if let Some(store) = store.as_object_mut() {
                 store.remove("evidence_root");
+                for copy in store["residuals"].as_array_mut().into_iter().flatten() {
+                    // A later look back, a later end.
+                    copy.as_object_mut().map(|copy| copy.remove("until"));
+                }
                 if let Some(attested) = store.get_mut("attested") {
                     *attested = true.into();
                 }

@@ -133,6 +133,7 @@ fn told(task: &Task) -> String {
     let done = [
         (outcome.deleted, "deleted"),
         (outcome.redacted, "masked (not deleted)"),
+        (outcome.pseudonymised, "pseudonymised (still personal data)"),
         (outcome.exported, "copied"),
         (outcome.flagged, "flagged"),
     ];

@@ -64,13 +64,17 @@ fn table(store: &Store, table: &str, right: Right, account: &Account) -> Vec<Sta
         Right::Access => None,
         Right::Deletion => match store.deletion {
             DeletionRule::DeleteItem => Some(("Delete", "dynamodb:DeleteItem")),
-            DeletionRule::Redact(_) => Some(("Redact", "dynamodb:UpdateItem")),
-            DeletionRule::Retain { .. } => None,
+            DeletionRule::Redact { .. } => Some(("Redact", "dynamodb:UpdateItem")),
+            DeletionRule::Retain(_) => None,
         },
         Right::OptOut => Some(("Flag", "dynamodb:UpdateItem")),
     };
     if let Some((what, verb)) = effect {
-        statements.push(Statement::new(id, what, &[verb], vec![arn]));
+        let mut verbs = vec![verb];
+        if right == Right::Deletion {
+            verbs.push(RECOVERY);
+        }
+        statements.push(Statement::new(id, what, &verbs, vec![arn]));
     }
     statements
 }
@@ -93,8 +97,9 @@ fn objects(store: &Store, place: &S3Objects, right: Right, account: &Account) ->
         (Right::Deletion, DeletionRule::DeleteItem) => {
             let verbs = [&ERASE[..], &["s3:DeleteObject"]].concat();
             statements.push(Statement::new(id, "Delete", &verbs, vec![objects]));
+            statements.push(copies(id, &place.bucket, account));
         }
-        (Right::Deletion, DeletionRule::Redact(_) | DeletionRule::Retain { .. })
+        (Right::Deletion, DeletionRule::Redact { .. } | DeletionRule::Retain(_))
         | (Right::Access | Right::OptOut, _) => {}
     }
     statements
@@ -107,11 +112,12 @@ fn records(store: &Store, place: &S3Records, right: Right, account: &Account) ->
     let mut statements = listing(id, &place.bucket, prefix, right, account);
     statements.push(Statement::new(id, "Read", &READ, vec![objects.clone()]));
     match (right, &store.deletion) {
-        (Right::Deletion, DeletionRule::DeleteItem | DeletionRule::Redact(_)) => {
+        (Right::Deletion, DeletionRule::DeleteItem | DeletionRule::Redact { .. }) => {
             let verbs = [&ERASE[..], &REWRITE[..]].concat();
             statements.push(Statement::new(id, "Rewrite", &verbs, vec![objects]));
+            statements.push(copies(id, &place.bucket, account));
         }
-        (Right::Deletion, DeletionRule::Retain { .. }) | (Right::Access | Right::OptOut, _) => {}
+        (Right::Deletion, DeletionRule::Retain(_)) | (Right::Access | Right::OptOut, _) => {}
     }
     statements
 }
@@ -136,6 +142,21 @@ fn listing(
         Statement::new(id, "List", &["s3:ListBucketVersions"], arn).below(prefix),
     ]
 }
+
+/// Whoever deletes asks which copies it does not reach.
+fn copies(id: &str, bucket: &str, account: &Account) -> Statement {
+    Statement::new(id, "Copies", &COPIES, vec![account.bucket(bucket)])
+}
+
+/// `DescribeContinuousBackups`: how far back a table can be recovered.
+const RECOVERY: &str = "dynamodb:DescribeContinuousBackups";
+
+/// `GetBucketLogging`, `ListBucketInventoryConfigurations` and `GetBucketReplication`.
+const COPIES: [&str; 3] = [
+    "s3:GetBucketLogging",
+    "s3:GetInventoryConfiguration",
+    "s3:GetReplicationConfiguration",
+];
 
 /// `GetObject` and `HeadObject`, of an object or a version.
 const READ: [&str; 2] = ["s3:GetObject", "s3:GetObjectVersion"];

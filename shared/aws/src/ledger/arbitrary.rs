@@ -12,7 +12,9 @@ use quittance_core::digest::{Digest, HmacKey, Tag};
 use quittance_core::fault::BlockReason;
 use quittance_core::hold::{HoldOn, StandingHold};
 use quittance_core::id::{LeafId, RequestId, StoreId};
-use quittance_core::outcome::{Attested, Check, CheckMethod, Exemption, TaskOutcome};
+use quittance_core::outcome::{
+    Attested, Check, CheckMethod, Exemption, ResidualKind, Residuals, TaskOutcome,
+};
 use quittance_core::receipt::Day;
 use quittance_core::regime::PauseReason;
 use quittance_core::request::{
@@ -299,24 +301,34 @@ fn outcome() -> impl Strategy<Value = TaskOutcome> {
     let evidence = (option::of(digest()), any::<u64>());
     let check = option::of((at(), at(), any::<u64>(), any::<u64>()));
     let attested = option::of((tag(), at()));
+    let residuals = option::of(option::of(at())).prop_map(|pitr| {
+        let mut residuals = Residuals::default();
+        if let Some(until) = pitr {
+            residuals.add(ResidualKind::Pitr, until);
+        }
+        residuals
+    });
+    let evidence = (evidence, residuals);
     (vec(any::<u64>(), 7), exempt, attested, evidence, check).prop_map(
-        |(counts, exempt, attested, (evidence_root, evidence_count), check)| TaskOutcome {
+        |(counts, exempt, attested, (evidence, residuals), check)| TaskOutcome {
             matched: counts[0],
             deleted: counts[1],
             redacted: counts[2],
+            pseudonymised: counts[3] / 2,
+            residuals,
             exported: counts[3],
             flagged: counts[4],
             shared: counts[5],
-            before: evidence_root.map(|_| counts[6]),
-            after: evidence_root.map(|_| counts[5]),
+            before: evidence.0.map(|_| counts[6]),
+            after: evidence.0.map(|_| counts[5]),
             exempt: exempt.map(|(reason, count, until)| Exemption {
                 reason,
                 count,
                 until,
             }),
             attested: attested.map(|(statement, at)| Attested { statement, at }),
-            evidence_root,
-            evidence_count,
+            evidence_root: evidence.0,
+            evidence_count: evidence.1,
             check: check.map(|(as_of, at, residual_matches, arrived_since)| Check {
                 method: CheckMethod::IndexQuery,
                 as_of,

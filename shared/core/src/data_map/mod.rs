@@ -10,6 +10,7 @@ mod parse;
 mod path;
 mod problem;
 mod reading;
+pub mod residency;
 mod rule;
 mod store;
 mod template;
@@ -25,12 +26,13 @@ use serde::Serialize;
 pub use self::path::{FieldPath, Segment};
 pub use self::problem::{Problem, Problems};
 pub use self::rule::{
-    AccessRule, Basis, DeletionRule, Mask, OptOutRule, Period, PeriodUnit, RetainUntil, ScalarValue,
+    AccessRule, Basis, DeletionRule, Mask, OptOutRule, Period, PeriodUnit, RetainUntil, Retention,
+    ScalarValue,
 };
 pub use self::store::{
-    About, Account, Attested, Column, Compression, Coverage, Delimiter, Dialect, DynamodbItems,
-    Find, FindHow, Hash, KeyQuery, KeyType, Line, Place, RecordFormat, S3Objects, S3Records,
-    SortKey, SortTest, Store, Sweep,
+    About, Account, Attested, Budget, Column, Compression, Coverage, Delimiter, Dialect,
+    DynamodbItems, Find, FindHow, Hash, KeyQuery, KeyType, Line, Place, RecordFormat, S3Objects,
+    S3Records, SortKey, SortTest, Store, Sweep,
 };
 pub use self::template::{FilledKey, KeyTemplate, TemplateError, UnsafeValue, ValueTemplate};
 use crate::calendar::Zone;

@@ -6,6 +6,7 @@ use std::fmt;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
+use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
 use super::path::FieldPath;
@@ -19,20 +20,67 @@ pub struct AccessRule {
 }
 
 /// What deletion does in a store.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeletionRule {
     /// The matching items, objects or rows are deleted.
     DeleteItem,
     /// Fields are masked or removed, and the rest stays: never called "deleted".
-    Redact(BTreeMap<FieldPath, Mask>),
-    /// Everything stays, for a legal reason.
-    Retain {
-        /// The code of the reason, shown in receipts.
-        basis: Basis,
-        /// For how long.
-        until: RetainUntil,
+    Redact {
+        /// What becomes of which field.
+        fields: BTreeMap<FieldPath, Mask>,
+        /// Why the rest is kept, where that is a legal reason.
+        rest: Option<Retention>,
     },
+    /// Everything stays, for a legal reason.
+    Retain(Retention),
+}
+
+/// Why something is kept, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Retention {
+    /// The code of the reason, shown in receipts.
+    pub basis: Basis,
+    /// For how long.
+    pub until: RetainUntil,
+}
+
+/// As it is written in a data map.
+impl Serialize for DeletionRule {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let (redact, retain) = match self {
+            Self::DeleteItem => return s.serialize_str("delete_item"),
+            Self::Redact { fields, rest } => (Some(fields), rest.as_ref()),
+            Self::Retain(kept) => (None, Some(kept)),
+        };
+        let entries = usize::from(redact.is_some()).saturating_add(usize::from(retain.is_some()));
+        let mut map = s.serialize_map(Some(entries))?;
+        if let Some(fields) = redact {
+            map.serialize_entry("redact", fields)?;
+        }
+        if let Some(kept) = retain {
+            map.serialize_entry("retain", kept)?;
+        }
+        map.end()
+    }
+}
+
+impl DeletionRule {
+    /// Returns the legal reason for which something stays, if there is one.
+    pub const fn retention(&self) -> Option<&Retention> {
+        match self {
+            Self::DeleteItem => None,
+            Self::Redact { rest, .. } => rest.as_ref(),
+            Self::Retain(retention) => Some(retention),
+        }
+    }
+
+    /// Whether a pseudonym is left: then the data stay personal data.
+    pub fn pseudonymises(&self) -> bool {
+        match self {
+            Self::Redact { fields, .. } => fields.values().any(|mask| *mask == Mask::Pseudonym),
+            Self::DeleteItem | Self::Retain(_) => false,
+        }
+    }
 }
 
 /// What happens to a redacted field.
@@ -43,8 +91,12 @@ pub enum Mask {
     Fixed,
     /// It becomes null.
     Null,
+    /// A keyed pseudonym stands instead ([`crate::pseudonym`]).
+    Pseudonym,
     /// It goes away.
     Remove,
+    /// The subject's own elements go out of a set or a list, and the others stay; tables only.
+    TakeOut,
 }
 
 impl Mask {

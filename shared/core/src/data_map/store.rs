@@ -8,11 +8,12 @@ use std::fmt;
 use serde::Serialize;
 
 use super::path::FieldPath;
-use super::rule::{AccessRule, DeletionRule, OptOutRule};
+use super::rule::{AccessRule, DeletionRule, OptOutRule, RetainUntil};
 use super::template::{KeyTemplate, ValueTemplate};
 use crate::digest::Digest;
 use crate::id::StoreId;
 use crate::manifest::KeyValue;
+use crate::outcome::ResidualKind;
 use crate::subject::{IdentifierKind, IdentifierValue};
 
 /// One place that holds data of subjects.
@@ -46,6 +47,9 @@ pub struct Store {
     /// How often a store that is read as a whole is swept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sweep: Option<Sweep>,
+    /// Copies that no effect reaches, as the company knows them, and how long each lasts.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub copies: BTreeMap<ResidualKind, RetainUntil>,
     /// Where it stands in the data map's text.
     #[serde(skip)]
     pub line: Line,
@@ -108,6 +112,20 @@ pub enum Place {
 pub struct DynamodbItems {
     /// The table's name.
     pub table: String,
+    /// What one running function may ask of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
+}
+
+/// How much of a table's capacity one running function may use, in capacity units per second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Budget {
+    /// Read units per second; no limit when none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read: Option<u32>,
+    /// Write units per second; no limit when none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub write: Option<u32>,
 }
 
 /// Objects of one subject in a bucket.

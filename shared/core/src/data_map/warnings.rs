@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::problem::Problem;
-use super::rule::{DeletionRule, OptOutRule, RetainUntil};
+use super::residency;
+use super::rule::{OptOutRule, RetainUntil};
 use super::store::{Find, Line, Place, Store};
 use super::{About, DataMap};
 use crate::subject::IdentifierKind;
@@ -122,10 +123,10 @@ fn finds(store: &Store, path: &str, found: &mut Vec<Problem>) {
 }
 
 fn rules(store: &Store, path: &str, found: &mut Vec<Problem>) {
-    if let DeletionRule::Retain {
-        until: RetainUntil::Indefinite,
-        ..
-    } = &store.deletion
+    if store
+        .deletion
+        .retention()
+        .is_some_and(|kept| kept.until == RetainUntil::Indefinite)
     {
         let message = "data is kept without an end; add until: and a day or a time such as 10y";
         found.push(warning(
@@ -140,6 +141,18 @@ fn rules(store: &Store, path: &str, found: &mut Vec<Problem>) {
     {
         let message = "the role can be assumed for others (confused deputy); add external_id:";
         found.push(warning(store.line, &format!("{path}.account"), message));
+    }
+    let region = store
+        .account
+        .as_ref()
+        .and_then(|there| there.region.as_deref());
+    if let Some((residency, region)) = store.residency.as_deref().zip(region)
+        && residency::agrees(residency, region) == Some(false)
+    {
+        let message = format!(
+            "the region {region} does not lie in {residency}; correct residency: or the region"
+        );
+        found.push(warning(store.line, &format!("{path}.residency"), &message));
     }
 }
 

@@ -34,6 +34,8 @@ pub struct MemberOutcome {
     pub deleted: u64,
     /// What lost fields but remains.
     pub redacted: u64,
+    /// What got keyed pseudonyms.
+    pub pseudonymised: u64,
     /// What was flagged.
     pub flagged: u64,
     /// What is kept for a legal reason.
@@ -84,6 +86,7 @@ impl Desk {
             matched: sum(|says| says.matched),
             deleted: sum(|says| says.deleted),
             redacted: sum(|says| says.redacted),
+            pseudonymised: sum(|says| says.pseudonymised),
             flagged: sum(|says| says.flagged),
             kept: sum(|says| says.exempt.as_ref().map_or(0, |exempt| exempt.count)),
             blocked: tasks

@@ -112,10 +112,10 @@ impl Inner {
 /// Whether the store's rule has nothing left to do about a row.
 fn is_masked(store: &Store, row: &Row) -> bool {
     match &store.deletion {
-        DeletionRule::Redact(fields) => fields
+        DeletionRule::Redact { fields, .. } => fields
             .keys()
             .all(|field| row.get(&field.to_string()).is_none_or(|value| value == "-")),
-        DeletionRule::DeleteItem | DeletionRule::Retain { .. } => false,
+        DeletionRule::DeleteItem | DeletionRule::Retain(_) => false,
     }
 }
 
@@ -258,14 +258,14 @@ impl RecordEraser for MemoryRecords {
                     match &store.deletion {
                         _ if members.is_empty() => rows.push(row.clone()),
                         DeletionRule::DeleteItem => {}
-                        DeletionRule::Redact(fields) => {
+                        DeletionRule::Redact { fields, .. } => {
                             let mut row = row.clone();
                             for field in fields.keys() {
                                 row.insert(field.to_string(), "-".to_owned());
                             }
                             rows.push(row);
                         }
-                        DeletionRule::Retain { .. } => {
+                        DeletionRule::Retain(_) => {
                             contract(false, "what is retained is never touched");
                         }
                     }

@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
 use quittance_core::data_map::{DeletionRule, OptOutRule, Store};
 use quittance_core::digest::Digest;
 use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::id::StoreId;
 use quittance_core::manifest::{Cursor, KeyValue, Locator, Match};
-use quittance_core::outcome::CheckMethod;
+use quittance_core::outcome::{CheckMethod, ResidualKind, Residuals};
 use quittance_core::request::Right;
 use quittance_core::subject::{IdentifierKind, Identifiers, Normalise};
 use quittance_core::sweep::ObjectRef;
@@ -34,6 +35,7 @@ pub struct MemoryStores {
     rows: Arc<Mutex<BTreeMap<(StoreId, String), Row>>>,
     ways: Arc<BTreeMap<IdentifierKind, Normalise>>,
     denied: Arc<Mutex<BTreeMap<StoreId, BlockReason>>>,
+    recoverable: Arc<Mutex<BTreeMap<StoreId, i64>>>,
     page: usize,
     faults: Faults,
 }
@@ -45,6 +47,7 @@ impl MemoryStores {
             rows: Arc::default(),
             ways: Arc::new(ways),
             denied: Arc::default(),
+            recoverable: Arc::default(),
             page,
             faults,
         }
@@ -58,6 +61,11 @@ impl MemoryStores {
     /// Returns all rows, for checkers.
     pub fn everything(&self) -> BTreeMap<(StoreId, String), Row> {
         locked(&self.rows).clone()
+    }
+
+    /// Lets a store be recovered to any moment of so many hours.
+    pub fn recoverable(&self, store: &StoreId, hours: i64) {
+        locked(&self.recoverable).insert(store.clone(), hours);
     }
 
     /// Refuses everything in a store from now on, or allows it again.
@@ -265,17 +273,30 @@ impl StoreEraser for MemoryStores {
             .call("stores.erase", || {
                 self.edit(question, locator, |row| match &question.store.deletion {
                     DeletionRule::DeleteItem => false,
-                    DeletionRule::Redact(fields) => {
+                    DeletionRule::Redact { fields, .. } => {
                         for field in fields.keys() {
                             row.insert(field.to_string(), MASK.to_owned());
                         }
                         true
                     }
-                    DeletionRule::Retain { .. } => {
+                    DeletionRule::Retain(_) => {
                         contract(false, "what is retained is never touched");
                         true
                     }
                 })
+            })
+            .await
+    }
+
+    async fn residuals(&self, store: &Store, now: Timestamp) -> Result<Residuals, Fault> {
+        self.faults
+            .call("stores.residuals", || {
+                let mut residuals = Residuals::default();
+                if let Some(hours) = locked(&self.recoverable).get(&store.id) {
+                    let until = now.checked_add(SignedDuration::from_hours(*hours)).ok();
+                    residuals.add(ResidualKind::Pitr, until);
+                }
+                Ok(residuals)
             })
             .await
     }
@@ -310,7 +331,7 @@ fn is_settled(question: Question<'_>, row: &Row) -> bool {
         &question.store.deletion,
         &question.store.opt_out,
     ) {
-        (Right::Deletion, DeletionRule::Redact(fields), _) => {
+        (Right::Deletion, DeletionRule::Redact { fields, .. }, _) => {
             all(fields.keys().map(ToString::to_string).collect(), MASK)
         }
         (Right::OptOut, _, OptOutRule::Set(fields)) => {
@@ -318,7 +339,7 @@ fn is_settled(question: Question<'_>, row: &Row) -> bool {
         }
         (
             Right::Access | Right::Deletion | Right::OptOut,
-            DeletionRule::DeleteItem | DeletionRule::Redact(_) | DeletionRule::Retain { .. },
+            DeletionRule::DeleteItem | DeletionRule::Redact { .. } | DeletionRule::Retain(_),
             OptOutRule::Attest | OptOutRule::NoFlag | OptOutRule::Set(_),
         ) => false,
     }

@@ -4,7 +4,8 @@
 //! the vault as keyed evidence, first write wins, and the counts are taken from what stands there.
 
 use futures::future::try_join_all;
-use quittance_core::data_map::{DeletionRule, Store};
+use jiff::Timestamp;
+use quittance_core::data_map::{DeletionRule, Retention, Store};
 use quittance_core::digest::HmacKey;
 use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::hold::HoldOn;
@@ -113,16 +114,15 @@ impl Worker {
     }
 
     /// Returns the number that this right's effects in this store are counted by.
-    pub(super) const fn counter<'a>(
-        &self,
-        store: &Store,
-        outcome: &'a mut TaskOutcome,
-    ) -> &'a mut u64 {
+    pub(super) fn counter<'a>(&self, store: &Store, outcome: &'a mut TaskOutcome) -> &'a mut u64 {
         match (&self.hand, &store.deletion) {
             (Hand::Copy, _) => &mut outcome.exported,
             (Hand::Flag(_), _) => &mut outcome.flagged,
+            (Hand::Erase(..), DeletionRule::Redact { .. }) if store.deletion.pseudonymises() => {
+                &mut outcome.pseudonymised
+            }
             (Hand::Erase(..), DeletionRule::Redact { .. }) => &mut outcome.redacted,
-            (Hand::Erase(..), DeletionRule::DeleteItem | DeletionRule::Retain { .. }) => {
+            (Hand::Erase(..), DeletionRule::DeleteItem | DeletionRule::Retain(_)) => {
                 &mut outcome.deleted
             }
         }
@@ -206,19 +206,44 @@ impl Worker {
         mut task: Task,
         version: Version,
     ) -> Result<Step, Fault> {
-        if let DeletionRule::Retain { basis, until } = &store.deletion {
-            let from = request.accepted_at.unwrap_or(request.submitted_at);
-            task.outcome.exempt = Some(Exemption {
-                reason: basis.as_str().to_owned(),
-                count: task.outcome.matched,
-                until: until.ends_at(from),
-            });
+        if let Some(kept) = store.deletion.retention() {
+            task.outcome.exempt = Some(exemption(kept, request, task.outcome.matched));
         }
         task.stage = stage_after(&task, TaskEvent::Exempted)?;
         task.settled_at = Some(self.clock.now());
         task.attempts = 0;
         self.replace_task(task, version).await?;
         Ok(Step::Again)
+    }
+
+    /// Notes what the effects left, at the look back: what a law makes us keep of redacted things, and
+    /// the copies that no effect reaches.
+    pub(super) async fn note_what_is_left(
+        &self,
+        request: &Request,
+        task: &mut Task,
+        at: Timestamp,
+    ) -> Result<(), Fault> {
+        let Hand::Erase(eraser, _) = &self.hand else {
+            return Ok(());
+        };
+        let Some(store) = self.map.store(&task.store) else {
+            return Ok(());
+        };
+        if task.outcome.evidence_count == 0 {
+            return Ok(());
+        }
+        if let Some(kept) = store.deletion.retention() {
+            let outcome = &task.outcome;
+            let count = outcome.redacted.saturating_add(outcome.pseudonymised);
+            task.outcome.exempt = Some(exemption(kept, request, count));
+        }
+        let residuals = &mut task.outcome.residuals;
+        residuals.extend(&eraser.residuals(store, at).await?);
+        for (what, lasts) in &store.copies {
+            residuals.add(*what, lasts.ends_at(at));
+        }
+        Ok(())
     }
 
     /// Stops before a store in which nothing may be deleted.
@@ -288,3 +313,13 @@ pub(super) fn located(task: &Task) -> Result<&Located, Fault> {
 
 /// How many effects of one part are in flight.
 const EFFECTS_AT_ONCE: usize = 8;
+
+/// Says what is kept of a request's data, and until when.
+fn exemption(kept: &Retention, request: &Request, count: u64) -> Exemption {
+    let from = request.accepted_at.unwrap_or(request.submitted_at);
+    Exemption {
+        reason: kept.basis.as_str().to_owned(),
+        count,
+        until: kept.until.ends_at(from),
+    }
+}

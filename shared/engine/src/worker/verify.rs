@@ -68,13 +68,14 @@ impl Worker {
             }
             Hand::Erase(..) | Hand::Flag(_) => self.remains(question, &task).await?,
         };
-        self.conclude(task, version, remains, at).await
+        self.conclude(request, task, version, remains, at).await
     }
 
     /// Takes what a look, begun at `at`, has found: settles the task, or begins another round over
     /// what arrived.
     pub(super) async fn conclude(
         &self,
+        request: &Request,
         mut task: Task,
         version: Version,
         remains: Remains,
@@ -99,6 +100,7 @@ impl Worker {
             residual_matches: 0,
             arrived_since,
         });
+        self.note_what_is_left(request, &mut task, at).await?;
         tracing::info!(
             request.id = %task.request,
             store.id = %task.store,

@@ -223,7 +223,9 @@ pub(super) async fn versioning(
 #[derive(Clone, Copy)]
 pub(super) enum Setting {
     Encryption,
+    Inventory,
     Lifecycle,
+    Logging,
     Notification,
     Policy,
     PublicAccess,
@@ -235,7 +237,9 @@ impl Setting {
     fn as_str(self) -> &'static str {
         match self {
             Self::Encryption => "encryption",
+            Self::Inventory => "inventory",
             Self::Lifecycle => "lifecycle",
+            Self::Logging => "logging",
             Self::Notification => "notification",
             Self::Policy => "policy",
             Self::PublicAccess => "public_access",
@@ -252,10 +256,9 @@ impl Setting {
                 NoSuchLifecycleConfiguration,
                 "The lifecycle configuration does not exist"
             ),
-            Self::Notification => s3_error!(
-                InternalError,
-                "an absent notification configuration is an empty one"
-            ),
+            Self::Inventory | Self::Logging | Self::Notification => {
+                s3_error!(InternalError, "absent, this configuration is an empty one")
+            }
             Self::Policy => s3_error!(NoSuchBucketPolicy, "The bucket policy does not exist"),
             Self::PublicAccess => absent("NoSuchPublicAccessBlockConfiguration"),
             Self::Replication => s3_error!(ReplicationConfigurationNotFoundError),

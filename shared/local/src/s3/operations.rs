@@ -5,9 +5,11 @@
 use std::sync::Arc;
 
 use s3s::dto::{
-    BucketLifecycleConfiguration, GetBucketEncryptionOutput, GetBucketLifecycleConfigurationOutput,
+    BucketLifecycleConfiguration, BucketLoggingStatus, GetBucketEncryptionOutput,
+    GetBucketLifecycleConfigurationOutput, GetBucketLoggingOutput,
     GetBucketNotificationConfigurationOutput, GetBucketPolicyOutput, GetBucketReplicationOutput,
-    GetBucketTaggingOutput, GetPublicAccessBlockOutput, NotificationConfiguration, Tagging,
+    GetBucketTaggingOutput, GetPublicAccessBlockOutput, ListBucketInventoryConfigurationsOutput,
+    NotificationConfiguration, Tagging,
 };
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 
@@ -114,6 +116,11 @@ operations! {
     keep {
         put_bucket_encryption: PutBucketEncryptionInput => PutBucketEncryptionOutput
             = Encryption, server_side_encryption_configuration;
+        put_bucket_inventory_configuration:
+            PutBucketInventoryConfigurationInput => PutBucketInventoryConfigurationOutput
+            = Inventory, inventory_configuration;
+        put_bucket_logging: PutBucketLoggingInput => PutBucketLoggingOutput
+            = Logging, bucket_logging_status;
         put_bucket_notification_configuration:
             PutBucketNotificationConfigurationInput => PutBucketNotificationConfigurationOutput
             = Notification, notification_configuration;
@@ -170,6 +177,27 @@ operations! {
             Ok(S3Response::new(GetBucketLifecycleConfigurationOutput {
                 rules,
                 ..GetBucketLifecycleConfigurationOutput::default()
+            }))
+        }
+
+        async fn get_bucket_logging(
+            &self,
+            req: S3Request<s3s::dto::GetBucketLoggingInput>,
+        ) -> S3Result<S3Response<GetBucketLoggingOutput>> {
+            let kept = setting::<BucketLoggingStatus>(&self.store, req.input.bucket, Setting::Logging).await?;
+            let logging_enabled = kept.and_then(|kept| kept.logging_enabled);
+            Ok(S3Response::new(GetBucketLoggingOutput { logging_enabled }))
+        }
+
+        /// One inventory is kept, the last.
+        async fn list_bucket_inventory_configurations(
+            &self,
+            req: S3Request<s3s::dto::ListBucketInventoryConfigurationsInput>,
+        ) -> S3Result<S3Response<ListBucketInventoryConfigurationsOutput>> {
+            let kept = setting(&self.store, req.input.bucket, Setting::Inventory).await?;
+            Ok(S3Response::new(ListBucketInventoryConfigurationsOutput {
+                inventory_configuration_list: kept.map(|kept| vec![kept]),
+                ..ListBucketInventoryConfigurationsOutput::default()
             }))
         }
 

@@ -8,10 +8,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use aws_sdk_dynamodb::types::AttributeValue;
 use quittance_core::data_map::{DeletionRule, Mask, OptOutRule, ScalarValue, Segment, Store};
 use quittance_core::fault::{BlockReason, Fault};
+use quittance_core::pseudonym::{self, Pseudonyms};
 use quittance_core::request::Right;
 
 use super::expression::Bindings;
 use super::path::{self, Step};
+use super::probe::{Equals, Probe};
 use super::value::{self, Attributes};
 
 /// What a right wants of an item.
@@ -38,6 +40,11 @@ enum To {
     Nothing,
     /// This, where the field exists.
     Mask(AttributeValue),
+    /// A pseudonym, where the field exists. Without the key none can be made.
+    Pseudonym(Option<Pseudonyms>),
+    /// Without these elements of a set or a list: what stands at a path inside an element, or the
+    /// element itself. Of nobody known in particular, any element is one.
+    Without(Vec<(Vec<Segment>, Equals)>),
     /// This, also where the field does not exist yet.
     Value(AttributeValue),
 }
@@ -52,13 +59,18 @@ pub(super) struct Update {
 
 impl Aim {
     /// Reads from the data map what a right wants.
-    pub(super) fn of(store: &Store, right: Right) -> Self {
+    pub(super) fn of(
+        store: &Store,
+        right: Right,
+        pseudonyms: Option<&Pseudonyms>,
+        probes: &[Probe],
+    ) -> Self {
         match (right, &store.deletion, &store.opt_out) {
             (Right::Deletion, DeletionRule::DeleteItem, _) => Self::Delete,
-            (Right::Deletion, DeletionRule::Redact(masks), _) => Self::Change(
+            (Right::Deletion, DeletionRule::Redact { fields: masks, .. }, _) => Self::Change(
                 masks
                     .iter()
-                    .map(|(path, mask)| Change::mask(path.segments(), *mask))
+                    .map(|(path, mask)| Change::mask(path.segments(), *mask, pseudonyms, probes))
                     .collect(),
             ),
             (Right::OptOut, _, OptOutRule::Set(flags)) => Self::Change(
@@ -68,7 +80,7 @@ impl Aim {
                     .collect(),
             ),
             (Right::Access, _, _)
-            | (Right::Deletion, DeletionRule::Retain { .. }, _)
+            | (Right::Deletion, DeletionRule::Retain(_), _)
             | (Right::OptOut, _, OptOutRule::Attest | OptOutRule::NoFlag) => Self::Keep,
         }
     }
@@ -83,8 +95,22 @@ impl Aim {
 }
 
 impl Change {
-    fn mask(path: &[Segment], mask: Mask) -> Self {
+    fn mask(
+        path: &[Segment],
+        mask: Mask,
+        pseudonyms: Option<&Pseudonyms>,
+        probes: &[Probe],
+    ) -> Self {
         let to = match mask {
+            Mask::TakeOut => {
+                let subjects = probes.iter().flat_map(Probe::lookups).map(|l| &l.subject);
+                let inside = subjects.filter_map(|subject| {
+                    let rest = subject.path.strip_prefix(path)?;
+                    Some((rest.to_vec(), subject.clone()))
+                });
+                To::Without(inside.collect())
+            }
+            Mask::Pseudonym => To::Pseudonym(pseudonyms.cloned()),
             Mask::Fixed => To::Mask(AttributeValue::S(Mask::TEXT.to_owned())),
             Mask::Null => To::Mask(AttributeValue::Null(true)),
             // Taking an element out would move the next one to its position, and then that one...
@@ -119,11 +145,18 @@ impl Change {
     /// Lists the places that are not as they should be.
     fn open(&self, item: &Attributes) -> Vec<Vec<Step>> {
         let places = match &self.to {
-            To::Nothing | To::Mask(_) => path::places(item, &self.path),
+            To::Nothing | To::Mask(_) | To::Pseudonym(_) | To::Without(_) => {
+                path::places(item, &self.path)
+            }
             To::Value(_) => self.landing(item),
         };
         let is_open = |place: &Vec<Step>| match &self.to {
             To::Nothing => true,
+            To::Without(theirs) => path::look(item, place)
+                .is_some_and(|found| theirs.is_empty() || elements(found, theirs).is_some()),
+            To::Pseudonym(names) => {
+                !path::look(item, place).is_some_and(|found| is_named(found, names.as_ref()))
+            }
             To::Mask(wanted) | To::Value(wanted) => {
                 path::look(item, place).is_none_or(|found| !value::equal(found, wanted))
             }
@@ -197,6 +230,7 @@ pub(super) fn plan(
 struct Parts {
     sets: Vec<String>,
     removes: Vec<String>,
+    deletes: Vec<String>,
     conditions: BTreeSet<String>,
     /// Lists whose conditions are written already.
     lists: BTreeSet<Vec<Step>>,
@@ -224,6 +258,30 @@ impl Parts {
                 self.conditions.insert(format!("attribute_exists({text})"));
                 self.sets
                     .push(format!("{text} = {}", bindings.value(mask.clone())));
+            }
+            To::Without(theirs) => {
+                let text = bindings.place(place);
+                self.conditions.insert(format!("attribute_exists({text})"));
+                let found = path::look(item, place);
+                match found.and_then(|found| elements(found, theirs)) {
+                    Some(set @ (AttributeValue::Ss(_) | AttributeValue::Ns(_))) => {
+                        let set = bindings.value(set);
+                        self.deletes.push(format!("{text} {set}"));
+                    }
+                    Some(_) => self.removes.push(text),
+                    None => {}
+                }
+            }
+            To::Pseudonym(names) => {
+                let names = names.as_ref().ok_or_else(|| {
+                    Fault::reject("fields are to be pseudonymised, and there is no key for it")
+                })?;
+                let found = path::look(item, place).and_then(value::scalar);
+                let found = found.ok_or(Fault::Block(BlockReason::SchemaMismatch))?;
+                let text = bindings.place(place);
+                self.conditions.insert(format!("attribute_exists({text})"));
+                let name = bindings.value(AttributeValue::S(names.of(&found)));
+                self.sets.push(format!("{text} = {name}"));
             }
             To::Value(wanted) => self.add_value(item, place, wanted, bindings)?,
         }
@@ -290,16 +348,60 @@ impl Parts {
         let clause = |verb: &str, parts: &[String]| {
             (!parts.is_empty()).then(|| format!("{verb} {}", parts.join(", ")))
         };
-        let clauses: Vec<String> = [clause("SET", &self.sets), clause("REMOVE", &self.removes)]
-            .into_iter()
-            .flatten()
-            .collect();
+        let clauses = [
+            clause("SET", &self.sets),
+            clause("REMOVE", &self.removes),
+            clause("DELETE", &self.deletes),
+        ];
+        let clauses: Vec<String> = clauses.into_iter().flatten().collect();
         Update {
             expression: clauses.join(" "),
             conditions: self.conditions.into_iter().collect(),
             is_whole,
         }
     }
+}
+
+/// Returns what of a set, or whether an element of a list, is theirs: as a set, or as it is.
+fn elements(found: &AttributeValue, theirs: &[(Vec<Segment>, Equals)]) -> Option<AttributeValue> {
+    let mine = |wrap: fn(String) -> AttributeValue, texts: &[String]| {
+        let is_mine = |text: &&String| {
+            let element = wrap((*text).clone());
+            theirs
+                .iter()
+                .any(|(rest, equals)| rest.is_empty() && equals.accepts(&element))
+        };
+        texts
+            .iter()
+            .filter(is_mine)
+            .cloned()
+            .collect::<Vec<String>>()
+    };
+    if let AttributeValue::Ss(texts) = found {
+        let mine = mine(AttributeValue::S, texts);
+        return (!mine.is_empty()).then_some(AttributeValue::Ss(mine));
+    }
+    if let AttributeValue::Ns(texts) = found {
+        let mine = mine(AttributeValue::N, texts);
+        return (!mine.is_empty()).then_some(AttributeValue::Ns(mine));
+    }
+    let is_mine = theirs.iter().any(|(rest, equals)| {
+        let inside = path::within(found, rest);
+        inside.into_iter().any(|found| equals.accepts(found))
+    });
+    is_mine.then(|| found.clone())
+}
+
+/// Whether a pseudonym stands there, or nothing that could get one.
+fn is_named(found: &AttributeValue, names: Option<&Pseudonyms>) -> bool {
+    let Ok(text) = found.as_s() else {
+        return found.is_null();
+    };
+    text.is_empty()
+        || match names {
+            Some(names) => names.made(text),
+            None => pseudonym::looks_like_one(text),
+        }
 }
 
 fn set_inside(map: &mut AttributeValue, place: &[Step], wanted: &AttributeValue) {

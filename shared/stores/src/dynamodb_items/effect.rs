@@ -9,6 +9,7 @@ use quittance_engine::ports::Effect;
 
 use super::change::{self, Aim, Update};
 use super::expression::Bindings;
+use super::meter::Units;
 use super::path;
 use super::probe::Probe;
 use super::value::{self, Attributes};
@@ -106,7 +107,7 @@ fn masked_its_identity(items: &Items<'_>, item: &Attributes) -> bool {
     lookups.any(|lookup| {
         changes
             .iter()
-            .any(|change| change.path == lookup.subject.path)
+            .any(|change| lookup.subject.path.starts_with(&change.path))
     }) && items.aim.is_met(item)
 }
 
@@ -117,9 +118,11 @@ async fn delete(
     conditions: &[String],
 ) -> Result<(), Fault> {
     let (names, values) = bindings.finish();
-    items
+    items.meter.wait(Units::Write).await;
+    let answer = items
         .client
         .delete_item()
+        .set_return_consumed_capacity(items.meter.wanted())
         .table_name(items.table)
         .set_key(Some(value::sdk_key(key)?))
         .condition_expression(conditions.join(" AND "))
@@ -127,8 +130,10 @@ async fn delete(
         .set_expression_attribute_values(values)
         .send()
         .await
-        .map(|_| ())
-        .map_err(|error| errors::dynamodb("DeleteItem", items.table, &error))
+        .map_err(|error| errors::dynamodb("DeleteItem", items.table, &error))?;
+    let used = answer.consumed_capacity.as_ref();
+    items.meter.spent(Units::Write, used);
+    Ok(())
 }
 
 async fn write(
@@ -140,9 +145,11 @@ async fn write(
 ) -> Result<(), Fault> {
     conditions.extend(update.conditions.iter().cloned());
     let (names, values) = bindings.finish();
-    items
+    items.meter.wait(Units::Write).await;
+    let answer = items
         .client
         .update_item()
+        .set_return_consumed_capacity(items.meter.wanted())
         .table_name(items.table)
         .set_key(Some(value::sdk_key(key)?))
         .update_expression(&update.expression)
@@ -151,8 +158,10 @@ async fn write(
         .set_expression_attribute_values(values)
         .send()
         .await
-        .map(|_| ())
-        .map_err(|error| errors::dynamodb("UpdateItem", items.table, &error))
+        .map_err(|error| errors::dynamodb("UpdateItem", items.table, &error))?;
+    let used = answer.consumed_capacity.as_ref();
+    items.meter.spent(Units::Write, used);
+    Ok(())
 }
 
 /// How often a conflict is decided again.

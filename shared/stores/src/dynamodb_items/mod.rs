@@ -7,6 +7,7 @@
 mod change;
 mod effect;
 mod expression;
+mod meter;
 mod path;
 mod probe;
 mod search;
@@ -17,7 +18,7 @@ mod value;
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
-use quittance_core::data_map::Store;
+use quittance_core::data_map::{DynamodbItems, Store};
 use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::manifest::{Cursor, KeyValue, Locator};
 use quittance_core::outcome::CheckMethod;
@@ -26,6 +27,8 @@ use quittance_engine::ports::{Effect, Found, Question};
 use quittance_engine::record::Record;
 
 use self::change::Aim;
+pub(crate) use self::meter::Meters;
+use self::meter::{Meter, Units};
 use self::probe::Probe;
 pub(crate) use self::sweep::{search as search_segment, segments};
 pub(crate) use self::tables::Tables;
@@ -44,6 +47,7 @@ pub(crate) struct Items<'a> {
     method: CheckMethod,
     aim: Aim,
     rules: &'a Rules,
+    meter: Meter<'a>,
     page: usize,
 }
 
@@ -51,11 +55,14 @@ impl<'a> Items<'a> {
     /// Turns a question into probes; asks the table for its key.
     pub(crate) async fn new(
         stores: &'a AwsStores,
-        table: &'a str,
+        place: &'a DynamodbItems,
         question: Question<'a>,
     ) -> Result<Self, Fault> {
+        let table = place.table.as_str();
         let probes = probe::probes(question.store, question.identifiers, &stores.rules);
         let client = &stores.dynamodb;
+        let names = stores.pseudonyms(question.store);
+        let aim = Aim::of(question.store, question.right, names.as_ref(), &probes);
         Ok(Self {
             client,
             table,
@@ -63,8 +70,9 @@ impl<'a> Items<'a> {
             key_names: stores.tables.key_names(client, table).await?,
             method: probe::method(&probes),
             probes,
-            aim: Aim::of(question.store, question.right),
+            aim,
             rules: &stores.rules,
+            meter: stores.meters.of(place),
             page: stores.page,
         })
     }
@@ -104,15 +112,19 @@ impl<'a> Items<'a> {
 
     /// Reads an item as it is now.
     async fn current(&self, key: &Key) -> Result<Option<Attributes>, Fault> {
+        self.meter.wait(Units::Read).await;
         let answer = self
             .client
             .get_item()
+            .set_return_consumed_capacity(self.meter.wanted())
             .table_name(self.table)
             .set_key(Some(value::sdk_key(key)?))
             .consistent_read(true)
             .send()
             .await
             .map_err(|error| errors::dynamodb("GetItem", self.table, &error))?;
+        self.meter
+            .spent(Units::Read, answer.consumed_capacity.as_ref());
         Ok(answer.item.filter(|item| !item.is_empty()))
     }
 

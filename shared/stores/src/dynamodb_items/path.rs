@@ -76,8 +76,13 @@ pub(super) fn look<'a>(item: &'a Attributes, place: &[Step]) -> Option<&'a Attri
     let (Step::Name(name), rest) = place.split_first()? else {
         return None;
     };
-    rest.iter()
-        .try_fold(item.get(name)?, |value, step| match (value, step) {
+    follow(item.get(name)?, rest)
+}
+
+fn follow<'a>(value: &'a AttributeValue, steps: &[Step]) -> Option<&'a AttributeValue> {
+    steps
+        .iter()
+        .try_fold(value, |value, step| match (value, step) {
             (AttributeValue::M(values), Step::Name(name)) => values.get(name),
             (AttributeValue::L(values), Step::Index(index)) => values.get(*index),
             _ => None,
@@ -90,6 +95,14 @@ pub(super) fn values<'a>(item: &'a Attributes, path: &[Segment]) -> Vec<&'a Attr
         .iter()
         .filter_map(|place| look(item, place))
         .collect()
+}
+
+/// Lists what a path leads to inside a value; the value itself when the path is empty.
+pub(super) fn within<'a>(value: &'a AttributeValue, path: &[Segment]) -> Vec<&'a AttributeValue> {
+    let mut found = Vec::new();
+    descend(value, path, Vec::new(), &mut found);
+    let inside = found.iter().filter_map(|place| follow(value, place));
+    inside.collect()
 }
 
 /// Removes everything that a path leads to.

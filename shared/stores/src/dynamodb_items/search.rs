@@ -15,6 +15,7 @@ use quittance_engine::ports::Found;
 use serde::{Deserialize, Serialize};
 
 use super::expression::Bindings;
+use super::meter::Units;
 use super::path::Step;
 use super::probe::{Equals, Lookup, Probe, Sort};
 use super::value::{self, Attributes};
@@ -139,9 +140,11 @@ async fn by_key(
     let mut bindings = Bindings::default();
     let condition = key_condition(lookup, &mut bindings);
     let (names, values) = bindings.finish();
+    items.meter.wait(Units::Read).await;
     let answer = items
         .client
         .query()
+        .set_return_consumed_capacity(items.meter.wanted())
         .table_name(items.table)
         .consistent_read(true)
         .key_condition_expression(condition)
@@ -152,6 +155,8 @@ async fn by_key(
         .send()
         .await
         .map_err(|error| errors::dynamodb("Query", items.table, &error))?;
+    let used = answer.consumed_capacity.as_ref();
+    items.meter.spent(Units::Read, used);
     // Without a sort key a partition is one item: whatever the answer says, nothing follows.
     let is_one_item = items.key_names.len() == 1;
     progress.advance(answer.last_evaluated_key().filter(|_| !is_one_item))?;
@@ -167,9 +172,11 @@ async fn by_index(
     let mut bindings = Bindings::default();
     let condition = key_condition(lookup, &mut bindings);
     let (names, values) = bindings.finish();
+    items.meter.wait(Units::Read).await;
     let answer = items
         .client
         .query()
+        .set_return_consumed_capacity(items.meter.wanted())
         .table_name(items.table)
         .index_name(index)
         .key_condition_expression(condition)
@@ -180,6 +187,8 @@ async fn by_index(
         .send()
         .await
         .map_err(|error| errors::dynamodb("Query", items.table, &error))?;
+    let used = answer.consumed_capacity.as_ref();
+    items.meter.spent(Units::Read, used);
     let mut keys = Vec::new();
     for hit in answer.items() {
         keys.push(items.key_of(hit)?);
@@ -257,9 +266,11 @@ pub(super) async fn scan_segment(
     let mut bindings = Bindings::default();
     let filter = filter(any, &mut bindings);
     let (names, values) = bindings.finish();
+    items.meter.wait(Units::Read).await;
     let answer = items
         .client
         .scan()
+        .set_return_consumed_capacity(items.meter.wanted())
         .table_name(items.table)
         .consistent_read(true)
         .set_filter_expression(filter)
@@ -271,6 +282,8 @@ pub(super) async fn scan_segment(
         .send()
         .await
         .map_err(|error| errors::dynamodb("Scan", items.table, &error))?;
+    let used = answer.consumed_capacity.as_ref();
+    items.meter.spent(Units::Read, used);
     let reached = match end_of(answer.last_evaluated_key())? {
         Some(key) => Extent::After(key),
         None => Extent::Done,

@@ -87,7 +87,7 @@ pub(crate) async fn search(
             Wanted::Counts => Right::Deletion,
         },
     };
-    let items = Items::new(stores, &place.table, question).await?;
+    let items = Items::new(stores, place, question).await?;
     let candidates = Candidates::new(store, roster, &stores.rules);
     let filter = candidates.lookups();
     let mut searched = Searched {

@@ -7,6 +7,7 @@
     reason = "the variant for types that the SDK does not know cannot be named"
 )]
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::primitives::Blob;
@@ -98,6 +99,16 @@ pub(super) fn texts(value: &AttributeValue) -> Vec<&str> {
             texts.iter().map(String::as_str).collect()
         }
         _ => Vec::new(),
+    }
+}
+
+/// Returns what a value that is no list, set or map says, as text.
+pub(super) fn scalar(value: &AttributeValue) -> Option<Cow<'_, str>> {
+    match value {
+        AttributeValue::S(text) | AttributeValue::N(text) => Some(Cow::Borrowed(text)),
+        AttributeValue::Bool(truth) => Some(Cow::Owned(truth.to_string())),
+        AttributeValue::B(bytes) => Some(Cow::Owned(BASE64.encode(bytes.as_ref()))),
+        _ => None,
     }
 }
 

@@ -66,6 +66,9 @@ pub enum RewriteError {
         name(*.0)
     )]
     Truncated(Compression),
+    /// Fields are to be pseudonymised without a key.
+    #[error("fields are to be pseudonymised, and there is no key for it here")]
+    NoKey,
     /// A format that is not read from its beginning to its end.
     #[error("Parquet is read in ranges, and compressed inside: it is a table, no stream of rows")]
     NoStream,
@@ -186,7 +189,7 @@ impl RewriteError {
                 | RowProblem::TooManyTuples { .. } => BlockReason::TooLarge,
             },
             Self::Table(problem) => problem.block_reason(),
-            Self::NoStream => BlockReason::UnsupportedStore,
+            Self::NoKey | Self::NoStream => BlockReason::UnsupportedStore,
         }
     }
 }

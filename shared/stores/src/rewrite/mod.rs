@@ -26,25 +26,25 @@ mod codec;
 mod csv;
 mod error;
 mod jsonl;
+mod masks;
 mod parquet;
 mod pass;
 mod report;
 mod rows;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use quittance_core::data_map::{
-    Compression, DeletionRule, FieldPath, Mask, RecordFormat, S3Records,
-};
+use quittance_core::data_map::{Compression, DeletionRule, RecordFormat, S3Records};
 use quittance_core::matching::MatchSet;
+use quittance_core::pseudonym::Pseudonyms;
 
 use self::codec::{Unpacker, wide};
 use self::pass::Pass;
 
 pub use self::error::{RewriteError, RowProblem};
 pub use self::jsonl::Copier;
+pub use self::masks::Masks;
 pub use self::parquet::{Pieces, Ranges, Table, TableProblem};
 pub use self::report::{MemberRows, Opening, Report, Untouched};
 
@@ -76,27 +76,32 @@ pub enum Action {
     /// Count them and hand them out, in [`Output::rows`]; nothing is written.
     HandOut,
     /// Change these fields of them.
-    Redact(BTreeMap<FieldPath, Mask>),
+    Redact(Masks),
     /// Count those that [`Self::Redact`] would change; nothing is written.
-    Unmasked(BTreeMap<FieldPath, Mask>),
+    Unmasked(Masks),
 }
 
 impl Action {
-    /// What deletion does in a store of rows; none when they are retained.
-    pub fn of(rule: &DeletionRule) -> Option<Self> {
+    /// What deletion does in a store of rows, with the key of its pseudonyms; none when they are
+    /// retained.
+    pub fn of(rule: &DeletionRule, pseudonyms: Option<Pseudonyms>) -> Option<Self> {
         match rule {
             DeletionRule::DeleteItem => Some(Self::Drop),
-            DeletionRule::Redact(masks) => Some(Self::Redact(masks.clone())),
-            DeletionRule::Retain { .. } => None,
+            DeletionRule::Redact { fields, .. } => {
+                Some(Self::Redact(Masks::new(fields.clone(), pseudonyms)))
+            }
+            DeletionRule::Retain(_) => None,
         }
     }
 
     /// Counts what deletion would still change in a store of rows. What is retained is counted as
     /// it is.
-    pub fn to_find(rule: &DeletionRule) -> Self {
+    pub fn to_find(rule: &DeletionRule, pseudonyms: Option<Pseudonyms>) -> Self {
         match rule {
-            DeletionRule::DeleteItem | DeletionRule::Retain { .. } => Self::Find,
-            DeletionRule::Redact(masks) => Self::Unmasked(masks.clone()),
+            DeletionRule::DeleteItem | DeletionRule::Retain(_) => Self::Find,
+            DeletionRule::Redact { fields, .. } => {
+                Self::Unmasked(Masks::new(fields.clone(), pseudonyms))
+            }
         }
     }
 }
@@ -170,7 +175,8 @@ impl Rewriter {
     ///
     /// # Errors
     /// [`RewriteError::NoStream`] for Parquet, which is a [`Table`], [`RewriteError::Position`] for a path into a position
-    /// of a list, and [`RewriteError::Column`] for one that can be no column.
+    /// of a list, [`RewriteError::Column`] for one that can be no column, and
+    /// [`RewriteError::NoKey`] for pseudonyms without their key.
     pub fn new(
         source: Source,
         matches: Arc<MatchSet>,

@@ -1,6 +1,6 @@
 //! One pass over an object's lines: whose each is, what becomes of it, and the counts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use quittance_core::data_map::Compression;
@@ -8,6 +8,7 @@ use quittance_core::matching::{MatchSet, Members};
 
 use super::codec::{Packer, Unpacker, wide};
 use super::error::{RewriteError, RowProblem};
+use super::masks::Masks;
 use super::report::{Opening, Runs, add};
 use super::rows::{BYTE_ORDER_MARK, Line, Rows};
 use super::{Action, Limits, Output, Report, Row, Source};
@@ -64,9 +65,10 @@ impl Pass {
         limits: Limits,
     ) -> Result<Self, RewriteError> {
         let (duty, masks) = match action {
-            Action::Drop => (Duty::Drop, BTreeMap::new()),
-            Action::Find => (Duty::Find, BTreeMap::new()),
-            Action::HandOut => (Duty::HandOut, BTreeMap::new()),
+            Action::Drop => (Duty::Drop, Masks::default()),
+            Action::Find => (Duty::Find, Masks::default()),
+            Action::HandOut => (Duty::HandOut, Masks::default()),
+            Action::Redact(masks) if masks.lack_a_key() => return Err(RewriteError::NoKey),
             Action::Redact(masks) => (Duty::Redact, masks),
             Action::Unmasked(masks) => (Duty::Unmasked, masks),
         };

@@ -1,13 +1,13 @@
 //! Rows of either kind of text: where each ends, whose it is, what of it is masked.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use quittance_core::data_map::{FieldPath, Mask, RecordFormat};
+use quittance_core::data_map::RecordFormat;
 use quittance_core::matching::{MatchSet, Members};
 
 use super::codec::wide;
 use super::error::{RewriteError, RowProblem};
+use super::masks::Masks;
 use super::report::Opening;
 use super::{Limits, csv, jsonl};
 
@@ -32,7 +32,7 @@ impl Rows {
     pub(super) fn new(
         format: RecordFormat,
         matches: Arc<MatchSet>,
-        masks: BTreeMap<FieldPath, Mask>,
+        masks: Masks,
         limits: Limits,
     ) -> Result<Self, RewriteError> {
         match format {

@@ -6,6 +6,7 @@ mod errors;
 mod hostile;
 mod parquet;
 mod parquet_hostile;
+mod pseudonyms;
 mod random;
 mod snappy;
 mod streams;
@@ -14,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 
 use quittance_core::data_map::{
-    Column, Delimiter, Dialect, Find, FindHow, Hash, IdentifierRule, Line,
+    Column, Delimiter, Dialect, FieldPath, Find, FindHow, Hash, IdentifierRule, Line, Mask,
 };
 use quittance_core::matching::MatchSetBuilder;
 use quittance_core::subject::{IdentifierKind, Normalise};
@@ -62,6 +63,11 @@ pub(super) fn set(fields: &[&str], normalise: Normalise, who: &[&str]) -> Arc<Ma
         builder.add_texts(member, &[kind()], &[text]).unwrap();
     }
     Arc::new(builder.build())
+}
+
+/// Counts what these masks would change.
+pub(super) fn to_find(fields: BTreeMap<FieldPath, Mask>) -> Action {
+    Action::to_find(&DeletionRule::Redact { fields, rest: None }, None)
 }
 
 pub(super) fn source(compression: Compression) -> Source {
@@ -254,7 +260,7 @@ fn rows_of_an_excluded_member_stay_even_if_they_are_anothers_too() {
 fn masked_rows_change_in_the_named_fields_only() {
     let masks = [("user.name", Mask::Fixed), ("phone", Mask::Remove)];
     let masks = masks.map(|(path, mask)| (FieldPath::parse(path).unwrap(), mask));
-    let action = Action::Redact(masks.into_iter().collect());
+    let action = Action::Redact(masks.into_iter().collect::<BTreeMap<_, _>>().into());
     let rows = "{\"user\":{\"name\":\"Ann\",\"id\":7}, \"phone\":\"1\",\"x\":1e5}\n\
                 {\"user\":{\"name\":\"Bob\",\"id\":8}}\n\
                 {\"user\":{\"name\":\"***\",\"id\":7}}\n";
@@ -277,13 +283,13 @@ fn what_is_masked_already_is_not_found_again() {
     let masks = BTreeMap::from([(FieldPath::parse("name").unwrap(), Mask::Fixed)]);
     let rows = "{\"name\":\"Ann\",\"id\":7}\n{\"name\":\"***\",\"id\":7}\n{\"name\":\"Bob\"}\n";
     let who = set(&["id"], Normalise::Digits, &["7"]);
-    let find = Action::to_find(&DeletionRule::Redact(masks.clone()));
+    let find = to_find(masks.clone());
     let found = rewrite(NONE, rows.as_bytes(), &who, find.clone()).unwrap();
     assert!(found.bytes.is_empty());
     let report = found.report;
     assert_eq!((report.rows_before, report.rows_after), (3, 3));
     assert_eq!((report.rows_matched, report.by_member[&0].matched), (1, 1));
-    let done = rewrite(NONE, rows.as_bytes(), &who, Action::Redact(masks)).unwrap();
+    let done = rewrite(NONE, rows.as_bytes(), &who, Action::Redact(masks.into())).unwrap();
     let again = rewrite(NONE, &done.bytes, &who, find).unwrap();
     assert_eq!(again.report.rows_matched, 0);
     assert!(again.report.by_member.is_empty());

@@ -71,7 +71,7 @@ impl Records<'_> {
         roster: Tag,
     ) -> Result<Draft, Fault> {
         self.action()?;
-        let find = Action::to_find(&self.store.deletion);
+        let find = Action::to_find(&self.store.deletion, self.pseudonyms.clone());
         let looks = self.looks(object, sought, &find).await?;
         for look in looks.all().filter(|look| look.matched() > 0) {
             self.refuse_locked(&object.key, &look.seen).await?;
@@ -109,7 +109,7 @@ impl Records<'_> {
         let of_current = looks.current.as_ref().map_or(0, |look| {
             let gone = match self.store.deletion {
                 DeletionRule::DeleteItem => look.matched(),
-                DeletionRule::Redact(_) | DeletionRule::Retain { .. } => 0,
+                DeletionRule::Redact { .. } | DeletionRule::Retain(_) => 0,
             };
             look.report.rows_before.saturating_sub(gone)
         });
@@ -346,7 +346,7 @@ impl Records<'_> {
 
     /// Returns what deletion does here.
     fn action(&self) -> Result<Action, Fault> {
-        Action::of(&self.store.deletion)
+        Action::of(&self.store.deletion, self.pseudonyms.clone())
             .ok_or_else(|| Fault::reject(format!("rows of {} are not to be erased", self.store.id)))
     }
 }

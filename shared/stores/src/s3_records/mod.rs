@@ -26,6 +26,7 @@ use async_trait::async_trait;
 use quittance_core::data_map::{Place, Store};
 use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::manifest::Cursor;
+use quittance_core::pseudonym::Pseudonyms;
 use quittance_core::sweep::ObjectRef;
 use quittance_engine::ports::{
     Draft, ObjectPage, RecordEraser, Roster, Searched, Standing, Wanted,
@@ -43,6 +44,7 @@ struct Records<'a> {
     prefix: &'a str,
     store: &'a Store,
     source: Source,
+    pseudonyms: Option<Pseudonyms>,
     page: i32,
 }
 
@@ -60,6 +62,7 @@ impl<'a> Records<'a> {
             prefix: &place.prefix,
             store,
             source: Source::from(place),
+            pseudonyms: stores.pseudonyms(store),
             page: i32::try_from(stores.page).unwrap_or(i32::MAX),
         })
     }
@@ -139,7 +142,7 @@ pub(crate) async fn search(
     };
     let action = match wanted {
         Wanted::Copies => Action::HandOut,
-        Wanted::Counts => Action::to_find(&store.deletion),
+        Wanted::Counts => Action::to_find(&store.deletion, records.pseudonyms.clone()),
     };
     let looks = records.looks(object, &sought, &action).await?;
     Ok(looks.searched())

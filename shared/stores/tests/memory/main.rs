@@ -162,7 +162,7 @@ fn memory_is_bounded_whatever_the_size() {
     assert_eq!(within(40 * MIB, &set, none, Action::HandOut, pieces()), 4);
     assert_eq!(within(40 * MIB, &set, none, Action::Drop, pieces()), 4);
     let masks = BTreeMap::from([(FieldPath::parse("x").unwrap(), Mask::Fixed)]);
-    let redact = Action::Redact(masks);
+    let redact = Action::Redact(masks.into());
     assert_eq!(within(40 * MIB, &set, none, redact, pieces()), 4);
 
     let csv = (RecordFormat::Csv(Dialect::default()), Compression::None);
@@ -176,7 +176,7 @@ fn memory_is_bounded_whatever_the_size() {
     assert_eq!(within(40 * MIB, &set, csv, Action::Drop, pieces()), 4);
     let masks = BTreeMap::from([(FieldPath::parse("x").unwrap(), Mask::Fixed)]);
     assert_eq!(
-        within(40 * MIB, &set, csv, Action::Redact(masks), pieces()),
+        within(40 * MIB, &set, csv, Action::Redact(masks.into()), pieces()),
         4
     );
     // As many fields as fit into a row: they are counted, not kept.

@@ -6,6 +6,7 @@ mod dynamodb;
 mod effects;
 mod elsewhere;
 mod faults;
+mod modes;
 mod races;
 mod records;
 mod rewrites;
@@ -19,6 +20,8 @@ mod hostile;
 mod lake;
 #[cfg(test)]
 mod parquet;
+#[cfg(test)]
+mod residuals;
 #[cfg(test)]
 mod wire;
 #[cfg(test)]

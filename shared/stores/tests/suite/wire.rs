@@ -188,6 +188,9 @@ fn operation_of(request: &HttpRequest) -> String {
             .any(|part| part == sub || part.starts_with(&format!("{sub}=")))
     };
     let subs = [
+        "inventory",
+        "logging",
+        "replication",
         "versions",
         "versioning",
         "retention",

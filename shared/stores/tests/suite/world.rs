@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::types::{
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use quittance_core::data_map::{DataMap, Store};
+use quittance_core::digest::HmacKey;
 use quittance_core::fault::Fault;
 use quittance_core::manifest::{KeyValue, Locator, Match};
 use quittance_core::outcome::CheckMethod;
@@ -23,6 +24,9 @@ use crate::wire::Wire;
 
 /// The subject's e-mail address: must never be seen in a fault or in `Debug`.
 pub(crate) const EMAIL: &str = "ann.canary@example.test";
+
+/// What pseudonyms are made with.
+pub(crate) const PSEUDONYM_KEY: HmacKey = HmacKey::new([9; 32]);
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
@@ -67,7 +71,8 @@ impl World {
             ),
             aws_sdk_s3::Client::from_conf(s3_config(&backend).http_client(wire.clone()).build()),
             data_map(ANY_STORE).identifiers,
-        );
+        )
+        .with_pseudonyms(PSEUDONYM_KEY);
         let dynamodb = aws_sdk_dynamodb::Client::from_conf(dynamodb_config(&backend).build());
         let s3 = aws_sdk_s3::Client::from_conf(s3_config(&backend).build());
         Self {

@@ -1,10 +1,15 @@
 //! What is told about a store, how it is reached and how often it is swept.
 
+use std::collections::BTreeMap;
+
 use super::super::names;
 use super::super::reading::{Field, Fields, Reader};
+use super::super::rule::RetainUntil;
 use super::super::store::{About, Account, Find, Sweep};
 use super::places::PlaceKind;
+use super::rules::retain_until;
 use super::{Noted, optional, optional_text, owned_if};
+use crate::outcome::ResidualKind;
 
 pub(super) fn about(reader: &mut Reader, field: &Field<'_>) -> Option<About> {
     let mut fields = reader.fields(field, "{ source: first_party, purposes: [contract] }")?;
@@ -81,6 +86,56 @@ fn way_in(reader: &mut Reader, field: &Field<'_>) -> Option<Account> {
     }
     Some(account)
 }
+
+/// Reads which copies of a store's data no effect reaches.
+pub(super) fn copies(
+    reader: &mut Reader,
+    fields: &mut Fields<'_>,
+    kind: Option<PlaceKind>,
+) -> Option<BTreeMap<ResidualKind, RetainUntil>> {
+    if kind == Some(PlaceKind::Attested) {
+        fields.refuse(
+            reader,
+            "copies",
+            "nothing is deleted there by us; leave copies out",
+        );
+        return Some(BTreeMap::new());
+    }
+    let Some(field) = fields.optional("copies") else {
+        return Some(BTreeMap::new());
+    };
+    let mut fields = reader.fields(&field, "{ backup: 35d }")?;
+    let mut copies = BTreeMap::new();
+    let mut is_right = true;
+    for (word, what) in COPIES {
+        let Some(field) = fields.optional(word) else {
+            continue;
+        };
+        let advice = "write how long one lasts, such as 35d, 6m or 7y, or indefinite";
+        let lasts = |text: &str| match retain_until(text) {
+            Some(RetainUntil::Date(_)) | None => None,
+            lasts @ Some(RetainUntil::After(_) | RetainUntil::Indefinite) => lasts,
+        };
+        if let Some(lasts) = reader.parsed(&field, lasts, advice) {
+            copies.insert(what, lasts);
+        } else {
+            is_right = false;
+        }
+    }
+    reader.finish(&fields);
+    is_right.then_some(copies)
+}
+
+/// The copies that a data map may speak of, as receipts call them.
+const COPIES: [(&str, ResidualKind); 7] = [
+    ("access_log", ResidualKind::AccessLog),
+    ("backup", ResidualKind::Backup),
+    ("inventory", ResidualKind::Inventory),
+    ("noncurrent", ResidualKind::Noncurrent),
+    ("pitr", ResidualKind::Pitr),
+    ("replica", ResidualKind::Replica),
+    ("stream", ResidualKind::Stream),
+];
 
 pub(super) fn sweep(
     reader: &mut Reader,

@@ -51,8 +51,8 @@ pub(super) fn check(reader: &mut Reader, field: &Field<'_>, store: &Store) {
     };
     let found: Vec<_> = store.find.iter().flat_map(Find::columns).collect();
     let masked = match &store.deletion {
-        DeletionRule::Redact(masks) => Some(masks.keys()),
-        DeletionRule::DeleteItem | DeletionRule::Retain { .. } => None,
+        DeletionRule::Redact { fields: masks, .. } => Some(masks.keys()),
+        DeletionRule::DeleteItem | DeletionRule::Retain(_) => None,
     };
     let paths = found.iter().map(|column| &column.field);
     let paths = paths.chain(store.yields.values());

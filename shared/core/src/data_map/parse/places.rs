@@ -3,7 +3,8 @@
 use super::super::names;
 use super::super::reading::{Field, Fields, Reader};
 use super::super::store::{
-    Attested, Compression, Dialect, DynamodbItems, Place, RecordFormat, S3Objects, S3Records,
+    Attested, Budget, Compression, Dialect, DynamodbItems, Place, RecordFormat, S3Objects,
+    S3Records,
 };
 use super::super::template::KeyTemplate;
 use super::super::yaml::Value;
@@ -79,8 +80,37 @@ fn table(reader: &mut Reader, field: &Field<'_>) -> Option<Place> {
             let advice = "a table's name is 3 to 255 of A-Z a-z 0-9 _ - .";
             reader.parsed(&field, |text| owned_if(text, names::is_table), advice)
         });
+    let budget = optional(&mut fields, "budget", |field| budget(reader, field));
     reader.finish(&fields);
-    Some(Place::DynamoDb(DynamodbItems { table: table? }))
+    Some(Place::DynamoDb(DynamodbItems {
+        table: table?,
+        budget: budget.ok()?,
+    }))
+}
+
+/// Reads how much of a table's capacity may be used.
+fn budget(reader: &mut Reader, field: &Field<'_>) -> Option<Budget> {
+    let mut fields = reader.fields(field, "{ read: 100, write: 50 }")?;
+    let mut units = |key| {
+        optional(&mut fields, key, |field| {
+            if let Value::Integer(units @ 1..=1_000_000) = field.node.value {
+                return u32::try_from(units).ok();
+            }
+            reader.mismatch(field, "capacity units per second, 1 to 1000000");
+            None
+        })
+    };
+    let (read, write) = (units("read"), units("write"));
+    reader.finish(&fields);
+    let budget = Budget {
+        read: read.ok()?,
+        write: write.ok()?,
+    };
+    if budget.read.is_none() && budget.write.is_none() {
+        reader.wrong(field, "says nothing; add read: or write:, or leave it out");
+        return None;
+    }
+    Some(budget)
 }
 
 fn bucket(reader: &mut Reader, field: &Field<'_>, declared: &Declared) -> Option<Place> {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::super::names;
-use super::super::path::{FieldPath, PATH_ADVICE};
+use super::super::path::{FieldPath, PATH_ADVICE, Segment};
 use super::super::reading::{Field, Fields, Reader};
 use super::super::rule::{
-    AccessRule, Basis, DeletionRule, Mask, OptOutRule, RetainUntil, ScalarValue,
+    AccessRule, Basis, DeletionRule, Mask, OptOutRule, RetainUntil, Retention, ScalarValue,
 };
 use super::super::store::{Find, FindHow, KeyQuery, KeyType};
 use super::super::yaml::{Mark, Value, shown};
@@ -101,9 +101,15 @@ pub(super) fn deletion(
     let retain = fields.optional("retain");
     reader.finish(&fields);
     match (redact, retain) {
-        (Some(redact), None) => match kind {
+        (Some(redact), retain) => match kind {
             Some(PlaceKind::Table | PlaceKind::Records) | None => {
-                redaction(reader, &redact, kind, finds)
+                let rest = retain.map(|retain| retention(reader, &retain));
+                let fields = redaction(reader, &redact, kind, finds);
+                let rest = match rest {
+                    None => None,
+                    Some(rest) => Some(rest?),
+                };
+                fields.map(|fields| DeletionRule::Redact { fields, rest })
             }
             Some(PlaceKind::Objects | PlaceKind::Attested) => {
                 reader.wrong(
@@ -113,12 +119,9 @@ pub(super) fn deletion(
                 None
             }
         },
-        (None, Some(retain)) => retention(reader, &retain),
-        (Some(_), Some(_)) | (None, None) => {
-            reader.wrong(
-                &field,
-                format!("needs redact: or retain:, one of the two; write {example}"),
-            );
+        (None, Some(retain)) => retention(reader, &retain).map(DeletionRule::Retain),
+        (None, None) => {
+            reader.wrong(&field, format!("needs redact: or retain:; write {example}"));
             None
         }
     }
@@ -129,7 +132,7 @@ fn redaction(
     field: &Field<'_>,
     kind: Option<PlaceKind>,
     finds: &[Find],
-) -> Option<DeletionRule> {
+) -> Option<BTreeMap<FieldPath, Mask>> {
     let mut masks = BTreeMap::new();
     let entries = reader.named(field, "{ name: mask, notes: remove, phone: null }")?;
     if entries.is_empty() {
@@ -145,7 +148,9 @@ fn redaction(
             let masks = [
                 ("mask", Mask::Fixed),
                 ("null", Mask::Null),
+                ("pseudonym", Mask::Pseudonym),
                 ("remove", Mask::Remove),
+                ("take_out", Mask::TakeOut),
             ];
             reader.word(&field, &masks)
         };
@@ -153,14 +158,15 @@ fn redaction(
             is_right = false;
             continue;
         };
-        let problem = redaction_problem(&path, mask, finds);
+        let problem = redaction_problem(&path, mask, finds)
+            .or_else(|| taking_problem(&path, mask, kind, finds));
         if let Some(problem) = problem {
             reader.note(entry.mark, &field.path, problem);
             is_right = false;
         }
         masks.insert(path, mask);
     }
-    is_right.then_some(DeletionRule::Redact(masks))
+    is_right.then_some(masks)
 }
 
 /// Says what `DynamoDB` would refuse about masking a key attribute.
@@ -174,14 +180,41 @@ fn redaction_problem(path: &FieldPath, mask: Mask, finds: &[Find]) -> Option<&'s
         FindHow::Columns(_) | FindHow::Field(_) | FindHow::Index { .. } | FindHow::Key(_) => None,
     })?;
     match (mask, index_key) {
-        (Mask::Null, KeyType::String | KeyType::Number) | (Mask::Fixed, KeyType::Number) => {
+        (Mask::Null, KeyType::String | KeyType::Number)
+        | (Mask::Fixed | Mask::Pseudonym, KeyType::Number) => {
             Some("is the key of an index, which must keep its type; use remove")
         }
-        (Mask::Remove, KeyType::String | KeyType::Number) | (Mask::Fixed, KeyType::String) => None,
+        (Mask::Remove | Mask::TakeOut, KeyType::String | KeyType::Number)
+        | (Mask::Fixed | Mask::Pseudonym, KeyType::String) => None,
     }
 }
 
-fn retention(reader: &mut Reader, field: &Field<'_>) -> Option<DeletionRule> {
+/// Says why nothing could be taken out at a path.
+fn taking_problem(
+    path: &FieldPath,
+    mask: Mask,
+    kind: Option<PlaceKind>,
+    finds: &[Find],
+) -> Option<&'static str> {
+    if mask != Mask::TakeOut {
+        return None;
+    }
+    if kind == Some(PlaceKind::Records) {
+        return Some("is in rows, where elements stay in their places; use mask, null or remove");
+    }
+    if path.segments().last() != Some(&Segment::Each) {
+        return Some("is no list or set; write [] after its name, as in members[]");
+    }
+    let is_inside = |find: &Find| match &find.how {
+        FindHow::Field(field) => field.segments().starts_with(path.segments()),
+        FindHow::Columns(_) | FindHow::Index { .. } | FindHow::Key(_) => false,
+    };
+    // Or else an item would be found for ever, with nothing in it to take out.
+    (!finds.iter().all(is_inside))
+        .then_some("does not hold what the items are found by; find them by a field inside it only")
+}
+
+fn retention(reader: &mut Reader, field: &Field<'_>) -> Option<Retention> {
     let mut fields = reader.fields(field, "{ basis: tax_law, until: 10y }")?;
     let advice = "basis: and a code for the legal reason, such as tax_law";
     let basis = fields
@@ -192,13 +225,13 @@ fn retention(reader: &mut Reader, field: &Field<'_>) -> Option<DeletionRule> {
         reader.parsed(field, retain_until, advice)
     });
     reader.finish(&fields);
-    Some(DeletionRule::Retain {
+    Some(Retention {
         basis: basis?,
         until: until.ok()?.unwrap_or(RetainUntil::Indefinite),
     })
 }
 
-fn retain_until(text: &str) -> Option<RetainUntil> {
+pub(super) fn retain_until(text: &str) -> Option<RetainUntil> {
     if text == "indefinite" {
         return Some(RetainUntil::Indefinite);
     }

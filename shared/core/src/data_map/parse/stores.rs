@@ -96,6 +96,7 @@ fn store(
     let residency = optional_text(reader, &mut fields, "residency");
     let account = circumstances::account(reader, &mut fields, kind);
     let sweep = circumstances::sweep(reader, &mut fields, kind, find_or_none);
+    let copies = circumstances::copies(reader, &mut fields, kind);
     reader.finish(&fields);
     let store = Store {
         id: id?,
@@ -110,6 +111,7 @@ fn store(
         residency: residency.ok()?,
         account: account.ok()?,
         sweep: sweep.ok()?,
+        copies: copies?,
         line: Line(field.node.mark.line),
     };
     csv::check(reader, field, &store);

@@ -1,6 +1,6 @@
 //! Any map survives its own text; no bytes make the parser panic.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -12,6 +12,7 @@ use serde_json::json;
 use super::super::waves;
 use super::render::{render, write_block};
 use super::*;
+use crate::outcome::ResidualKind;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
@@ -190,6 +191,7 @@ struct Spec {
     residency: Option<String>,
     account: Option<Account>,
     sweep: Option<Sweep>,
+    copies: BTreeMap<ResidualKind, RetainUntil>,
 }
 
 #[derive(Clone, Debug)]
@@ -205,6 +207,18 @@ fn specs() -> impl Strategy<Value = Spec> {
     let first = (texts(), places(), finds, fields, option::of(paths()));
     let exclude = btree_set(paths(), 0..3);
     let sweep = option::of((15_u32..=1440).prop_map(|every_minutes| Sweep { every_minutes }));
+    let kinds = select(vec![
+        ResidualKind::Backup,
+        ResidualKind::Inventory,
+        ResidualKind::Pitr,
+    ]);
+    let lasts = select(vec![
+        RetainUntil::Indefinite,
+        RetainUntil::After(Period {
+            count: 35,
+            unit: PeriodUnit::Days,
+        }),
+    ]);
     let second = (
         exclude,
         changes(),
@@ -212,10 +226,11 @@ fn specs() -> impl Strategy<Value = Spec> {
         option::of(texts()),
         option::of(accounts()),
         sweep,
+        btree_map(kinds, lasts, 0..3),
     );
     (first, second).prop_map(|((public_name, place, finds, fields, yields), second)| {
         let (field, hash) = fields;
-        let (exclude, changes, about, residency, account, sweep) = second;
+        let (exclude, changes, about, residency, account, sweep, copies) = second;
         Spec {
             public_name,
             place,
@@ -229,7 +244,15 @@ fn specs() -> impl Strategy<Value = Spec> {
             residency,
             account,
             sweep,
+            copies,
         }
+    })
+}
+
+fn budgets() -> impl Strategy<Value = Budget> {
+    (1_u32..1_000, option::of(1_u32..1_000)).prop_map(|(read, write)| Budget {
+        read: Some(read),
+        write,
     })
 }
 
@@ -248,7 +271,8 @@ fn places() -> impl Strategy<Value = Place> {
         (RecordFormat::Parquet, Compression::None),
     ]);
     prop_oneof![
-        names().prop_map(|table| Place::DynamoDb(DynamodbItems { table })),
+        (names(), option::of(budgets()))
+            .prop_map(|(table, budget)| Place::DynamoDb(DynamodbItems { table, budget })),
         ("[a-z]{3,9}", objects).prop_map(|(bucket, objects)| Place::S3Objects(S3Objects {
             bucket,
             objects: KeyTemplate::parse(&objects).unwrap(),
@@ -296,7 +320,7 @@ fn queries() -> impl Strategy<Value = KeyQuery> {
 }
 
 fn changes() -> impl Strategy<Value = Change> {
-    let masks = select(vec![Mask::Fixed, Mask::Null, Mask::Remove]);
+    let masks = select(vec![Mask::Fixed, Mask::Null, Mask::Pseudonym, Mask::Remove]);
     let units = select(vec![
         PeriodUnit::Years,
         PeriodUnit::Months,
@@ -312,14 +336,15 @@ fn changes() -> impl Strategy<Value = Change> {
     let deletions = Union::new([
         Just(DeletionRule::DeleteItem).boxed(),
         ("[a-z]{1,9}x", masks)
-            .prop_map(|(path, mask)| {
-                DeletionRule::Redact([(FieldPath::parse(&path).unwrap(), mask)].into())
+            .prop_map(|(path, mask)| DeletionRule::Redact {
+                fields: [(FieldPath::parse(&path).unwrap(), mask)].into(),
+                rest: None,
             })
             .boxed(),
         (ids(), until)
             .prop_map(|(basis, until)| {
                 let basis = Basis::parse(&basis).unwrap();
-                DeletionRule::Retain { basis, until }
+                DeletionRule::Retain(Retention { basis, until })
             })
             .boxed(),
     ]);
@@ -408,13 +433,14 @@ fn store(n: usize, spec: Spec, kinds: &[IdentifierKind]) -> Store {
         residency: spec.residency,
         account: spec.account,
         sweep: None,
+        copies: spec.copies,
         line: Line(1),
         place: spec.place,
     };
     let may_yield = yielded
         .zip(spec.yields)
         .map(|(kind, path)| (kind.clone(), path));
-    let is_redacted = matches!(store.deletion, DeletionRule::Redact(_));
+    let is_redacted = matches!(store.deletion, DeletionRule::Redact { .. });
     match &store.place {
         Place::DynamoDb(_) => {
             for (at, (query, index)) in spec.finds.into_iter().enumerate() {
@@ -463,6 +489,7 @@ fn store(n: usize, spec: Spec, kinds: &[IdentifierKind]) -> Store {
             }
         }
         Place::Attested(_) => {
+            store.copies = BTreeMap::new();
             store.access = AccessRule::default();
             store.account = None;
             store.opt_out = OptOutRule::Attest;

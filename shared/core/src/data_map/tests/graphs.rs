@@ -28,6 +28,7 @@ fn store(index: usize, finds: &BTreeSet<u8>, yields: &BTreeSet<u8>) -> Store {
         id: StoreId::parse(&format!("s{index}")).unwrap(),
         public_name: format!("Store {index}"),
         place: Place::DynamoDb(DynamodbItems {
+            budget: None,
             table: "table".to_owned(),
         }),
         find: finds.iter().map(by_key).collect(),
@@ -42,6 +43,7 @@ fn store(index: usize, finds: &BTreeSet<u8>, yields: &BTreeSet<u8>) -> Store {
         residency: None,
         account: None,
         sweep: None,
+        copies: BTreeMap::new(),
         line: Line(index + 10),
     }
 }

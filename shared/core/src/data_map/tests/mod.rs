@@ -159,7 +159,7 @@ fn the_example_says_what_it_seems_to_say() {
         Some(KeyValue::N("42".to_owned()))
     );
     assert_eq!(numeric.partition(&value("42; drop")), None);
-    let DeletionRule::Redact(masks) = &store("support").deletion else {
+    let DeletionRule::Redact { fields: masks, .. } = &store("support").deletion else {
         panic!("no redaction")
     };
     let masks: Vec<(&str, Mask)> = masks
@@ -411,7 +411,7 @@ fn retention_ends_by_the_calendar() {
     let ends = |text: &str| {
         let rule = format!("    deletion: {{ retain: {{ basis: tax_law, until: {text} }} }}\n");
         let map = DataMap::parse(&table(&rule)).unwrap();
-        let DeletionRule::Retain { until, .. } = &map.stores[0].deletion else {
+        let DeletionRule::Retain(Retention { until, .. }) = &map.stores[0].deletion else {
             panic!("{text}")
         };
         until.ends_at(accepted).map(|end| end.to_string())

@@ -32,7 +32,7 @@ fn render_store(store: &Store) -> Value {
         "sweep": store.sweep.map(|sweep| json!({ "every": format!("{}m", sweep.every_minutes) })),
     });
     let (key, place, word) = match &store.place {
-        Place::DynamoDb(place) => ("dynamodb", json!(place), "delete_item"),
+        Place::DynamoDb(place) => ("dynamodb", without_nulls(json!(place)), "delete_item"),
         Place::S3Objects(place) => ("s3", json!(place), "delete_objects"),
         Place::S3Records(place) if place.format == RecordFormat::Parquet => {
             let tree =
@@ -72,21 +72,29 @@ fn render_store(store: &Store) -> Value {
     match &store.deletion {
         DeletionRule::DeleteItem if word.is_empty() => {}
         DeletionRule::DeleteItem => tree["deletion"] = json!(word),
-        DeletionRule::Redact(masks) => {
+        DeletionRule::Redact {
+            fields: masks,
+            rest,
+        } => {
             let word = |mask: &Mask| match mask {
                 Mask::Fixed => "mask",
                 Mask::Null => "null",
+                Mask::Pseudonym => "pseudonym",
                 Mask::Remove => "remove",
+                Mask::TakeOut => "take_out",
             };
             let masks: Map<String, Value> = masks
                 .iter()
                 .map(|(path, mask)| (path.to_string(), json!(word(mask))))
                 .collect();
-            tree["deletion"] = json!({ "redact": masks });
+            tree["deletion"] = without_nulls(json!({ "redact": masks, "retain": rest }));
         }
-        DeletionRule::Retain { basis, until } => {
-            tree["deletion"] = json!({ "retain": { "basis": basis, "until": until } });
+        DeletionRule::Retain(retention) => {
+            tree["deletion"] = json!({ "retain": retention });
         }
+    }
+    if !store.copies.is_empty() {
+        tree["copies"] = json!(store.copies);
     }
     match &store.opt_out {
         OptOutRule::NoFlag => {}

@@ -226,6 +226,9 @@ pub struct StoreLine {
     pub deleted: u64,
     /// What lost fields but remains.
     pub redacted: u64,
+    /// What has a keyed pseudonym in place of a field, and remains personal data.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pseudonymised: u64,
     /// What was copied into the export.
     pub exported: u64,
     /// What was flagged.
@@ -245,7 +248,7 @@ pub struct StoreLine {
     /// The look back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub check: Option<Check>,
-    /// Copies that we know survive.
+    /// Copies that the effects did not reach, by kind, each kind once.
     pub residuals: Vec<Residual>,
 }
 
@@ -317,7 +320,7 @@ pub enum CheckMethod {
     ReadBack,
 }
 
-/// A copy that we know survives.
+/// A copy that an effect does not reach, and that we know of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Residual {
@@ -329,7 +332,7 @@ pub struct Residual {
 }
 
 /// The kinds of surviving copies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResidualKind {
     /// Access logs of a store.
@@ -348,6 +351,8 @@ pub enum ResidualKind {
     Replica,
     /// A change stream.
     Stream,
+    /// The store would not say which copies it keeps.
+    Unknown,
 }
 
 /// What was handed to the person.
@@ -373,4 +378,12 @@ pub struct Handler {
     /// Digest of the deployed artifact, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact_sha256: Option<Digest>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands out references"
+)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

@@ -110,6 +110,7 @@ fn store() -> StoreLine {
         shared: 1,
         deleted: 0,
         redacted: 0,
+        pseudonymised: 0,
         exported: 1,
         flagged: 0,
         exempt: vec![Exempt {

@@ -181,9 +181,9 @@ impl Worker {
             stuck::put_block(&mut task, reason, self.clock.now());
             self.replace_task(task, version).await
         } else if forgets {
-            self.forgotten(sweep, task, version, mine).await
+            self.forgotten(sweep, &request, task, version, mine).await
         } else if task.stage == TaskStage::Acting {
-            self.looked_back(sweep, task, version, mine).await
+            self.looked_back(sweep, &request, task, version, mine).await
         } else {
             let is_table = store.is_some_and(Store::is_scanned);
             self.found(sweep, &request, task, version, parts(mine, is_table))
@@ -281,6 +281,7 @@ impl Worker {
     async fn looked_back(
         &self,
         sweep: &Sweep,
+        request: &Request,
         task: Task,
         version: Version,
         mine: &[Share],
@@ -288,7 +289,10 @@ impl Worker {
         let at = sweep.round_at.unwrap_or(sweep.opened_at);
         let found = mine.iter().flat_map(located).cloned().collect();
         let remains = self.remains_of(&task, found).await?;
-        match self.conclude(task.clone(), version, remains, at).await {
+        let concluded = self
+            .conclude(request, task.clone(), version, remains, at)
+            .await;
+        match concluded {
             Err(Fault::Block(reason)) => {
                 let mut task = task;
                 stuck::put_block(&mut task, reason, self.clock.now());
@@ -326,6 +330,8 @@ impl Worker {
         let kept = self.vault.keep(task.request, &name, &touched).await?;
         let kept: Touched = parse_json(&kept)?;
         task.swept.push(sweep.id.n);
+        let store = self.map.store(&task.store);
+        let pseudonymises = store.is_some_and(|store| store.deletion.pseudonymises());
         let outcome = &mut task.outcome;
         outcome.evidence_count += u64::try_from(kept.leaves.len()).unwrap_or(u64::MAX);
         for share in &acted {
@@ -333,6 +339,8 @@ impl Worker {
             // Masked rows stay; deleted ones do not.
             if after < before {
                 outcome.deleted += share.rows.rows;
+            } else if pseudonymises {
+                outcome.pseudonymised += share.rows.rows;
             } else {
                 outcome.redacted += share.rows.rows;
             }
@@ -342,7 +350,8 @@ impl Worker {
         // Rows that came after the manifest are counted too.
         outcome.matched = outcome
             .matched
-            .max(outcome.deleted.saturating_add(outcome.redacted));
+            .max(outcome.deleted.saturating_add(outcome.redacted))
+            .max(outcome.deleted.saturating_add(outcome.pseudonymised));
         Ok(())
     }
 
@@ -350,6 +359,7 @@ impl Worker {
     async fn forgotten(
         &self,
         sweep: &Sweep,
+        request: &Request,
         mut task: Task,
         version: Version,
         mine: &[Share],
@@ -365,6 +375,7 @@ impl Worker {
             residual_matches: 0,
             arrived_since: arrived.map(|share| share.rows.rows).sum(),
         });
+        self.note_what_is_left(request, &mut task, at).await?;
         task.stage = act::stage_after(&task, TaskEvent::Done)?;
         task.settled_at = task.settled_at.or(Some(self.clock.now()));
         self.replace_task(task, version).await

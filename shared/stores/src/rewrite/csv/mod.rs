@@ -11,13 +11,14 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use quittance_core::data_map::{Dialect, FieldPath, Mask};
+use quittance_core::data_map::{Dialect, Mask};
 use quittance_core::matching::{MatchSet, Members, Rule};
 use serde::Serialize;
 
 use self::columns::Columns;
 use self::scan::{Ends, Field};
 use super::error::{RewriteError, RowProblem};
+use super::masks::Masks;
 use super::report::Opening;
 use super::rows::{Line, without_mark};
 
@@ -25,7 +26,7 @@ use super::rows::{Line, without_mark};
 #[derive(Debug)]
 pub(super) struct Records {
     matches: Arc<MatchSet>,
-    masks: BTreeMap<FieldPath, Mask>,
+    masks: Masks,
     dialect: Dialect,
     ends: Ends,
     /// Known after the first record.
@@ -38,10 +39,12 @@ impl Records {
     pub(super) fn new(
         dialect: Dialect,
         matches: Arc<MatchSet>,
-        masks: BTreeMap<FieldPath, Mask>,
+        masks: Masks,
     ) -> Result<Self, RewriteError> {
         let of_rules = matches.rules().iter().flat_map(Rule::columns);
-        let paths = of_rules.map(|column| &column.field).chain(masks.keys());
+        let paths = of_rules
+            .map(|column| &column.field)
+            .chain(masks.fields.keys());
         columns::check(paths, dialect)?;
         Ok(Self {
             matches,
@@ -59,7 +62,7 @@ impl Records {
 
     /// Takes what is known of the object's beginning for it: no header comes.
     pub(super) fn go_on(&mut self, opening: &Opening) {
-        let columns = Columns::known(opening.clone(), self.dialect, &self.masks);
+        let columns = Columns::known(opening.clone(), self.dialect, &self.masks.fields);
         self.columns = Some(columns);
     }
 
@@ -82,7 +85,7 @@ impl Records {
             if count > MAX_COLUMNS {
                 return Err(RowProblem::TooManyColumns { limit: MAX_COLUMNS });
             }
-            let (matches, masks) = (&self.matches, &self.masks);
+            let (matches, masks) = (&self.matches, &self.masks.fields);
             let columns = Columns::new(record, &self.fields, self.dialect, matches, masks)?;
             self.columns = Some(columns);
             if self.dialect.header {
@@ -132,11 +135,16 @@ impl Records {
             let Some(field) = self.fields.get(*place) else {
                 continue;
             };
+            let text = field.text(record);
             let wanted = match mask {
-                Mask::Fixed => Mask::TEXT,
-                Mask::Null | Mask::Remove => "",
+                Mask::Fixed => Cow::Borrowed(Mask::TEXT),
+                Mask::Null | Mask::Remove | Mask::TakeOut => Cow::Borrowed(""),
+                Mask::Pseudonym => match self.masks.names.instead(&text) {
+                    Some(name) => name,
+                    None => continue,
+                },
             };
-            if field.text(record) == wanted {
+            if text == wanted {
                 continue;
             }
             changes = true;

@@ -1,11 +1,12 @@
 //! Masking fields of a row; every other byte of it stays.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::ops::Range;
 
-use quittance_core::data_map::{FieldPath, Mask};
+use quittance_core::data_map::Mask;
 
 use super::super::error::{RewriteError, RowProblem};
+use super::super::masks::{Masks, Names};
 use super::once;
 use super::scan::{Scan, Token};
 use super::tree::{ROOT, Tree};
@@ -14,20 +15,20 @@ use super::tree::{ROOT, Tree};
 #[derive(Debug)]
 pub(in crate::rewrite) struct Redaction {
     tree: Option<Tree<Mask>>,
+    names: Names,
     max_depth: usize,
 }
 
 /// A piece of a row and what stands in its place.
-type Edit = (Range<usize>, &'static str);
+type Edit = (Range<usize>, Cow<'static, str>);
 
 impl Redaction {
-    pub(in crate::rewrite) fn new(
-        masks: &BTreeMap<FieldPath, Mask>,
-        max_depth: usize,
-    ) -> Result<Self, RewriteError> {
-        let masks = masks.iter().map(|(path, mask)| (path.clone(), *mask));
+    pub(in crate::rewrite) fn new(masks: &Masks, max_depth: usize) -> Result<Self, RewriteError> {
+        let fields = masks.fields.iter();
+        let fields = fields.map(|(path, mask)| (path.clone(), *mask));
         Ok(Self {
-            tree: Tree::new(masks)?,
+            tree: Tree::new(fields)?,
+            names: masks.names.clone(),
             max_depth,
         })
     }
@@ -44,7 +45,12 @@ impl Redaction {
         let mut edits = Vec::new();
         if let Some(tree) = &self.tree {
             let mut scan = Scan::new(row, self.max_depth);
-            edit(tree, &mut scan, ROOT, &mut edits)?;
+            let mut editing = Editing {
+                tree,
+                names: &self.names,
+                edits: &mut edits,
+            };
+            editing.value(&mut scan, ROOT)?;
             scan.end()?;
         }
         edits.sort_by_key(|(place, _)| place.start);
@@ -61,64 +67,91 @@ impl Redaction {
     }
 }
 
-/// Reads a value that paths lead into, and notes what is to change in it.
-fn edit(
-    tree: &Tree<Mask>,
-    scan: &mut Scan<'_>,
-    node: usize,
-    edits: &mut Vec<Edit>,
-) -> Result<(), RowProblem> {
-    match scan.value()? {
-        Token::Object => object(tree, scan, node, edits),
-        Token::List => {
-            let mut first = true;
-            while scan.element(&mut first)? {
-                match tree.each(node) {
-                    None => scan.skip()?,
-                    Some(each) => match tree.ends(each).first() {
-                        None => edit(tree, scan, each, edits)?,
-                        // An element that went away would move the others: it becomes null.
-                        Some(mask) => replace(scan, *mask, edits)?,
-                    },
-                }
-            }
-            Ok(())
-        }
-        Token::Text(_) | Token::Bare(_) | Token::Null => Ok(()),
-    }
+/// What is to change in one row.
+struct Editing<'e> {
+    tree: &'e Tree<Mask>,
+    names: &'e Names,
+    edits: &'e mut Vec<Edit>,
 }
 
-fn object(
-    tree: &Tree<Mask>,
-    scan: &mut Scan<'_>,
-    node: usize,
-    edits: &mut Vec<Edit>,
-) -> Result<(), RowProblem> {
-    let mut members: Vec<(Range<usize>, Stays)> = Vec::new();
-    let mut seen = Vec::new();
-    let mut first = true;
-    while let Some(key) = scan.key(&mut first)? {
-        // The key's quote.
-        let start = key.place.start.saturating_sub(1);
-        let below = tree.down(node, &scan.text(&key));
-        if let Some(below) = below {
-            once(tree, below, &mut seen)?;
-        }
-        let mask = below.and_then(|below| tree.ends(below).first());
-        let mut stays = Stays::Yes;
-        match (below, mask) {
-            (None, _) => scan.skip()?,
-            (Some(below), None) => edit(tree, scan, below, edits)?,
-            (Some(_), Some(Mask::Remove)) => {
-                scan.skip()?;
-                stays = Stays::No;
+impl Editing<'_> {
+    /// Reads a value that paths lead into, and notes what is to change in it.
+    fn value(&mut self, scan: &mut Scan<'_>, node: usize) -> Result<(), RowProblem> {
+        match scan.value()? {
+            Token::Object => self.object(scan, node),
+            Token::List => {
+                let mut first = true;
+                while scan.element(&mut first)? {
+                    match self.tree.each(node) {
+                        None => scan.skip()?,
+                        Some(each) => match self.tree.ends(each).first() {
+                            None => self.value(scan, each)?,
+                            // An element that went away would move the others: it becomes null.
+                            Some(mask) => self.replace(scan, *mask)?,
+                        },
+                    }
+                }
+                Ok(())
             }
-            (Some(_), Some(mask @ (Mask::Fixed | Mask::Null))) => replace(scan, *mask, edits)?,
+            Token::Text(_) | Token::Bare(_) | Token::Null => Ok(()),
         }
-        members.push((start..scan.at(), stays));
     }
-    edits.extend(removals(&members).map(|place| (place, "")));
-    Ok(())
+
+    fn object(&mut self, scan: &mut Scan<'_>, node: usize) -> Result<(), RowProblem> {
+        let mut members: Vec<(Range<usize>, Stays)> = Vec::new();
+        let mut seen = Vec::new();
+        let mut first = true;
+        while let Some(key) = scan.key(&mut first)? {
+            // The key's quote.
+            let start = key.place.start.saturating_sub(1);
+            let below = self.tree.down(node, &scan.text(&key));
+            if let Some(below) = below {
+                once(self.tree, below, &mut seen)?;
+            }
+            let mask = below.and_then(|below| self.tree.ends(below).first());
+            let mut stays = Stays::Yes;
+            match (below, mask) {
+                (None, _) => scan.skip()?,
+                (Some(below), None) => self.value(scan, below)?,
+                (Some(_), Some(Mask::Remove | Mask::TakeOut)) => {
+                    scan.skip()?;
+                    stays = Stays::No;
+                }
+                (Some(_), Some(mask @ (Mask::Fixed | Mask::Null | Mask::Pseudonym))) => {
+                    self.replace(scan, *mask)?;
+                }
+            }
+            members.push((start..scan.at(), stays));
+        }
+        let gone = removals(&members).map(|place| (place, Cow::Borrowed("")));
+        self.edits.extend(gone);
+        Ok(())
+    }
+
+    /// Reads a value and notes what stands in its place.
+    fn replace(&mut self, scan: &mut Scan<'_>, mask: Mask) -> Result<(), RowProblem> {
+        let start = scan.at();
+        scan.skip()?;
+        let place = start..scan.at();
+        let instead = match mask {
+            Mask::Fixed => Some(Cow::Borrowed(MASKED)),
+            Mask::Null | Mask::Remove | Mask::TakeOut => Some(Cow::Borrowed("null")),
+            Mask::Pseudonym => {
+                let written = scan.bare(&place).trim();
+                // A text by what it says; anything else as it is written.
+                let text: Option<String> = serde_json::from_str(written).ok();
+                let value = match &text {
+                    Some(text) => text,
+                    None if written == "null" => "",
+                    None => written,
+                };
+                let name = self.names.instead(value);
+                name.map(|name| Cow::Owned(format!("\"{name}\"")))
+            }
+        };
+        self.edits.extend(instead.map(|instead| (place, instead)));
+        Ok(())
+    }
 }
 
 /// Whether a member of an object stays.
@@ -148,25 +181,16 @@ fn removals(members: &[(Range<usize>, Stays)]) -> impl Iterator<Item = Range<usi
     head.into_iter().chain(later)
 }
 
-/// Reads a value and notes what stands in its place.
-fn replace(scan: &mut Scan<'_>, mask: Mask, edits: &mut Vec<Edit>) -> Result<(), RowProblem> {
-    let start = scan.at();
-    scan.skip()?;
-    let instead = match mask {
-        Mask::Fixed => MASKED,
-        Mask::Null | Mask::Remove => "null",
-    };
-    edits.push((start..scan.at(), instead));
-    Ok(())
-}
-
 /// [`Mask::TEXT`] as JSON.
 const MASKED: &str = "\"***\"";
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
     use proptest::sample::select;
+    use quittance_core::data_map::FieldPath;
     use serde_json::Value;
 
     use super::*;
@@ -175,7 +199,7 @@ mod tests {
         let masks = masks
             .iter()
             .map(|(path, mask)| (FieldPath::parse(path).unwrap(), *mask));
-        Redaction::new(&masks.collect(), 64).unwrap()
+        Redaction::new(&masks.collect::<BTreeMap<_, _>>().into(), 64).unwrap()
     }
 
     fn redacted(masks: &[(&str, Mask)], row: &str) -> String {

@@ -1,5 +1,8 @@
 //! Reading and writing one column of one row group, record by record.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use bytes::{Buf as _, Bytes};
 use parquet::column::page::PageReader;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
@@ -9,9 +12,10 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
-use std::sync::Arc;
+use quittance_core::data_map::Mask;
 
 use super::super::codec::wide;
+use super::super::masks::Names;
 use super::value::{Cell, Kind};
 
 /// A column's bytes, at their place in the file.
@@ -244,6 +248,8 @@ pub(super) enum Edit {
     Keep,
     /// A fixed text stands instead.
     Fixed,
+    /// A pseudonym stands instead.
+    Pseudonym,
     /// The node that is there at this definition level, and goes on at this repetition level, is null.
     Null { def: i16, rep: i16 },
 }
@@ -251,6 +257,8 @@ pub(super) enum Edit {
 /// Entries of a record as they are to be.
 struct Edited<'e, T> {
     edit: Edit,
+    names: &'e Names,
+    kind: Kind,
     def: &'e mut Vec<i16>,
     rep: &'e mut Vec<i16>,
     values: &'e mut Vec<T>,
@@ -268,9 +276,19 @@ impl<T: Cell + Clone + PartialEq> Edited<'_, T> {
         match self.edit {
             Edit::Drop => self.changed = true,
             Edit::Fixed => {
-                let masked = value.and_then(|_| T::masked());
+                let masked = value.and_then(|_| T::of_text(Mask::TEXT));
                 self.changed |= masked.is_some() && masked.as_ref() != value;
                 self.push(entry, masked.as_ref());
+            }
+            Edit::Pseudonym => {
+                let name = value.and_then(|value| match value.stored().text(self.kind) {
+                    Some(text) => self.names.instead(&text),
+                    // No text after all: nothing of it may stay.
+                    None => Some(Cow::Borrowed(Mask::TEXT)),
+                });
+                let named = name.and_then(|name| T::of_text(&name));
+                self.changed |= named.is_some() && named.as_ref() != value;
+                self.push(entry, named.as_ref().or(value));
             }
             Edit::Null { def, rep } if entry.def >= def => {
                 self.changed = true;
@@ -297,6 +315,7 @@ pub(super) struct Rewrite<'r> {
     /// Those that are somebody's, in order.
     pub(super) rows: &'r [u64],
     pub(super) edit: Edit,
+    pub(super) names: &'r Names,
 }
 
 impl Rewrite<'_> {
@@ -359,6 +378,8 @@ impl Rewrite<'_> {
             values.clear();
             let mut edited = Edited {
                 edit: self.edit,
+                names: self.names,
+                kind: Kind::of(self.column.column_descr()),
                 def: &mut def,
                 rep: &mut rep,
                 values: &mut values,

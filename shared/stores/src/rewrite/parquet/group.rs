@@ -13,6 +13,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersi
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
 
+use super::super::masks::Names;
 use super::Reading;
 use super::columns::{self, Chunk, Edit, Rewrite, Told};
 use super::json;
@@ -27,7 +28,7 @@ pub(super) type Chunks = BTreeMap<usize, Chunk>;
 pub(super) fn changed(
     reading: &Reading<'_>,
     chunks: &Chunks,
-    edits: &[(usize, Edit)],
+    (edits, names): (&[(usize, Edit)], &Names),
     rows: &[u64],
 ) -> Result<BTreeSet<u64>, TableProblem> {
     let mut all = BTreeSet::new();
@@ -39,6 +40,7 @@ pub(super) fn changed(
             count: super::wide(reading.rows()),
             rows,
             edit: *edit,
+            names,
         };
         let mut changed = Vec::new();
         guarded("a column that is masked", || {
@@ -89,7 +91,7 @@ pub(super) fn rewritten(
     reading: &Reading<'_>,
     file: &FileMetaData,
     chunks: &Chunks,
-    edits: Option<&[(usize, Edit)]>,
+    (edits, names): (Option<&[(usize, Edit)]>, &Names),
     rows: &[u64],
 ) -> Result<Written, TableProblem> {
     let is_v2 = match chunks.values().next() {
@@ -122,6 +124,7 @@ pub(super) fn rewritten(
                     None => Edit::Drop,
                     Some(_) => masks.next().map_or(Edit::Keep, |(_, edit)| *edit),
                 },
+                names,
             };
             let typed: &mut ColumnWriter<'_> = out.untyped();
             rewrite.run(reader, Some(typed), &mut of_column)?;

@@ -32,6 +32,7 @@ use self::columns::Edit;
 use self::footer::Footer;
 use super::codec::wide;
 use super::error::RewriteError;
+use super::masks::Names;
 use super::report::Report;
 use super::{Action, Limits, Output, Row};
 
@@ -68,6 +69,7 @@ pub struct Table {
     rules: Vec<Vec<usize>>,
     /// What becomes of which column of a member's row.
     edits: Vec<(usize, Edit)>,
+    names: Names,
     excluded: BTreeSet<u32>,
     limits: Limits,
     report: Report,
@@ -102,9 +104,11 @@ impl Table {
             Action::Drop => (Duty::Drop, None),
             Action::Find => (Duty::Find, None),
             Action::HandOut => (Duty::HandOut, None),
+            Action::Redact(masks) if masks.lack_a_key() => return Err(RewriteError::NoKey.into()),
             Action::Redact(masks) => (Duty::Redact, Some(masks)),
             Action::Unmasked(masks) => (Duty::Unmasked, Some(masks)),
         };
+        let masks = masks.unwrap_or_default();
         let schema = footer.metadata.file_metadata().schema();
         let rules = matches.rules().iter().map(|rule| {
             let columns = rule.columns().iter();
@@ -114,7 +118,7 @@ impl Table {
         });
         let rules = rules.collect::<Result<_, _>>().map_err(problem)?;
         let mut edits = Vec::new();
-        for (path, mask) in masks.iter().flatten() {
+        for (path, mask) in &masks.fields {
             edits.extend(masked(&footer, path, *mask).map_err(problem)?);
         }
         let report = Report {
@@ -127,6 +131,7 @@ impl Table {
             duty,
             rules,
             edits,
+            names: masks.names,
             excluded: BTreeSet::new(),
             limits,
             report,
@@ -216,7 +221,7 @@ impl Table {
             let masked = self.edits.iter().map(|(column, _)| *column).collect();
             let chunks = reading.chunks(from, masked).await?;
             let rows: Vec<u64> = found.rows.keys().copied().collect();
-            let changed = group::changed(&reading, &chunks, &self.edits, &rows);
+            let changed = group::changed(&reading, &chunks, (&self.edits, &self.names), &rows);
             let changed = changed.map_err(|e| problem(RewriteError::Table(e)))?;
             found.rows.retain(|row, _| changed.contains(row));
         }
@@ -344,15 +349,20 @@ fn masked(
         why,
     };
     match mask {
-        Mask::Fixed => {
+        Mask::Fixed | Mask::Pseudonym => {
             let column = schema::column(metadata.schema(), path)?;
             let description = metadata.schema_descr().column(column);
             if !value::holds_texts(&description) {
                 return Err(refused("its values are no texts; mask it with null"));
             }
-            Ok(vec![(column, Edit::Fixed)])
+            let edit = if mask == Mask::Fixed {
+                Edit::Fixed
+            } else {
+                Edit::Pseudonym
+            };
+            Ok(vec![(column, edit)])
         }
-        Mask::Null | Mask::Remove => {
+        Mask::Null | Mask::Remove | Mask::TakeOut => {
             let node = schema::find(metadata.schema(), path)?;
             if !node.is_optional() {
                 return Err(refused(

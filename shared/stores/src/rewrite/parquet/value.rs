@@ -9,7 +9,6 @@ use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type};
 use parquet::data_type::{AsBytes as _, ByteArray, FixedLenByteArray, Int96};
 use parquet::schema::types::ColumnDescriptor;
-use quittance_core::data_map::Mask;
 
 /// What the values of one column mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,8 +127,8 @@ pub(super) enum Stored<'a> {
 pub(super) trait Cell: Sized {
     fn stored(&self) -> Stored<'_>;
 
-    /// The fixed mask, where it can stand.
-    fn masked() -> Option<Self> {
+    /// The value of a text, where a text can stand.
+    fn of_text(_: &str) -> Option<Self> {
         None
     }
 }
@@ -175,8 +174,8 @@ impl Cell for ByteArray {
         Stored::Bytes(self.as_bytes())
     }
 
-    fn masked() -> Option<Self> {
-        Some(Self::from(Mask::TEXT))
+    fn of_text(text: &str) -> Option<Self> {
+        Some(Self::from(text))
     }
 }
 

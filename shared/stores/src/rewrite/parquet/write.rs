@@ -140,6 +140,7 @@ async fn anew<R: Ranges>(
         Duty::Find | Duty::HandOut | Duty::Redact | Duty::Unmasked => Some(table.edits.as_slice()),
     };
     let file = table.footer.metadata.file_metadata();
+    let edits = (edits, &table.names);
     let written = group::rewritten(&reading, file, &chunks, edits, &rows).map_err(problem)?;
     table.report.rows_changed = table.report.rows_changed.saturating_add(written.changed);
     if table.duty == Duty::Drop {

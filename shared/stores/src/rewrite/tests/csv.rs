@@ -159,14 +159,14 @@ fn only_the_masked_fields_change() {
                  \"7\",\"***\",,\"\",5\n\
                  7,***,\"\",,6\n\
                  7,\"***\",,,";
-    let done = csv(rows, &who, Action::Redact(masks.clone())).unwrap();
+    let done = csv(rows, &who, Action::Redact(masks.clone().into())).unwrap();
     assert_eq!(String::from_utf8(done.bytes.clone()).unwrap(), after);
     let report = done.report;
     assert_eq!((report.rows_matched, report.rows_changed), (4, 2));
     assert_eq!((report.rows_before, report.rows_after), (5, 5));
-    let again = csv(after, &who, Action::Redact(masks.clone())).unwrap();
+    let again = csv(after, &who, Action::Redact(masks.clone().into())).unwrap();
     assert_eq!((again.bytes, again.report.rows_changed), (done.bytes, 0));
-    let find = Action::to_find(&DeletionRule::Redact(masks));
+    let find = to_find(masks);
     assert_eq!(
         csv(after, &who, find.clone()).unwrap().report.rows_matched,
         0
@@ -177,7 +177,7 @@ fn only_the_masked_fields_change() {
 #[test]
 fn a_single_column_that_is_emptied_is_still_a_row() {
     let who = set(&["1"], Normalise::Exact, &["ann"]);
-    let redact = Action::Redact(masks(&[("1", Mask::Null)]));
+    let redact = Action::Redact(masks(&[("1", Mask::Null)]).into());
     let source = headless(Delimiter::Comma);
     let done = with(source, "\u{feff}ann\nbob\n".as_bytes(), &who, redact).unwrap();
     assert_eq!(done.bytes, "\u{feff}\"\"\nbob\n".as_bytes());
@@ -369,7 +369,7 @@ fn paths_that_can_be_no_column_are_refused_at_once() {
     }
     // A mask that is nowhere would mask nothing.
     let who = set(&["id"], Normalise::Exact, &["a"]);
-    let redact = Action::Redact(masks(&[("naem", Mask::Fixed)]));
+    let redact = Action::Redact(masks(&[("naem", Mask::Fixed)]).into());
     let error = csv("id,name\na,Ann\n", &who, redact).unwrap_err();
     let missing = RowProblem::MissingColumn(FieldPath::parse("naem").unwrap());
     assert_eq!(error, at_line(1, missing));
@@ -431,8 +431,8 @@ fn who_goes_on_in_the_middle_knows_the_columns() {
     for (find, action, left) in [
         (Action::Find, Action::Drop, "3,bob,mail\n"),
         (
-            Action::Unmasked(masks.clone()),
-            Action::Redact(masks),
+            Action::Unmasked(masks.clone().into()),
+            Action::Redact(masks.into()),
             "***,ann,\n3,bob,mail\n",
         ),
     ] {

@@ -5,6 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
+use super::pseudonyms::names;
 use super::*;
 
 /// A file as somebody's program may have written it.
@@ -182,7 +183,7 @@ proptest! {
     fn a_mask_changes_one_field_of_somebodys_rows(
         file in files(),
         masked in 0_usize..4,
-        mask in select(vec![Mask::Fixed, Mask::Null, Mask::Remove]),
+        mask in select(vec![Mask::Fixed, Mask::Null, Mask::Pseudonym, Mask::Remove]),
         pieces in vec(1_usize..50, 1..3),
     ) {
         let found = records(&file);
@@ -190,7 +191,7 @@ proptest! {
         let masked = masked % width;
         let set = set(&[&name(file.dialect, 0)], Normalise::Lower, &["a"]);
         let path = FieldPath::parse(&name(file.dialect, masked)).unwrap();
-        let redact = Action::Redact(BTreeMap::from([(path, mask)]));
+        let redact = Action::Redact(Masks::new([(path, mask)].into(), Some(names())));
         let source = Source { format: RecordFormat::Csv(file.dialect), compression: NONE };
         let rewriter = Rewriter::new(source, set, redact, Limits::default()).unwrap();
         let done = run(rewriter, file.text.as_bytes(), &pieces).unwrap();
@@ -199,7 +200,12 @@ proptest! {
         for (n, (_, record)) in found.iter().enumerate() {
             let is_row = n >= usize::from(file.dialect.header);
             let is_theirs = is_row && record[0].trim_ascii().eq_ignore_ascii_case(b"a");
-            let wanted: &[u8] = if mask == Mask::Fixed { b"***" } else { b"" };
+            let name = names().of(std::str::from_utf8(&record[masked]).unwrap());
+            let wanted: &[u8] = match mask {
+                Mask::Fixed => b"***",
+                Mask::Pseudonym if !record[masked].is_empty() => name.as_bytes(),
+                Mask::Null | Mask::Pseudonym | Mask::Remove | Mask::TakeOut => b"",
+            };
             if is_theirs && record[masked] != *wanted {
                 changed += 1;
             }

@@ -1,6 +1,6 @@
 //! Parquet against a naive oracle: the library's own rows, read before and after.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -20,7 +20,8 @@ use quittance_core::data_map::{FieldPath, Mask};
 use quittance_core::subject::Normalise;
 
 use super::super::parquet::{Pieces, Ranges, Table, TableProblem};
-use super::super::{Action, Limits, Output, Report, RewriteError};
+use super::super::{Action, Limits, Masks, Output, Report, RewriteError};
+use super::pseudonyms::{names, pseudonymised};
 use super::set;
 
 const SCHEMA: &str = "message m {
@@ -439,17 +440,22 @@ proptest! {
     fn masks_change_what_they_name_and_nothing_else(
         groups in groups(),
         how in written(),
-        mask in select(vec![("mail", Mask::Fixed), ("mail", Mask::Null), ("user", Mask::Remove), ("tags", Mask::Null),
-            ("tags[]", Mask::Fixed), ("tags[]", Mask::Null), ("old[].mail", Mask::Null), ("four", Mask::Null)]),
+        mask in select(vec![("mail", Mask::Fixed), ("mail", Mask::Null), ("mail", Mask::Pseudonym), ("user", Mask::Remove), ("tags", Mask::Null),
+            ("tags[]", Mask::Fixed), ("tags[]", Mask::Null), ("tags[]", Mask::Pseudonym), ("old[].mail", Mask::Null), ("four", Mask::Null)]),
     ) {
         let file = write(&groups, &how);
         let (path, kind) = mask;
-        let masks = [(FieldPath::parse(path).unwrap(), kind)].into();
+        let masks = Masks::new([(FieldPath::parse(path).unwrap(), kind)].into(), Some(names()));
         let (target, _) = rewritten(&file, &["mail"], &["ann@x.test"], Action::Redact(masks)).unwrap();
         let mut expected = groups;
         for person in expected.iter_mut().flatten().filter(|p| p.mail == Some("ann@x.test")) {
             let masked = |was: &mut Option<&'static str>| {
-                *was = (kind == Mask::Fixed && was.is_some()).then_some(Mask::TEXT);
+                *was = was.and_then(|was| match kind {
+                    Mask::Fixed => Some(Mask::TEXT),
+                    Mask::Null | Mask::Remove | Mask::TakeOut => None,
+                    Mask::Pseudonym if was.is_empty() => Some(was),
+                    Mask::Pseudonym => Some(&*names().of(was).leak()),
+                });
             };
             match path {
                 "mail" => masked(&mut person.mail),
@@ -462,6 +468,44 @@ proptest! {
         }
         prop_assert_eq!(rows(&target.bytes), rows(&write(&expected, &how)));
     }
+}
+
+#[test]
+fn texts_get_pseudonyms_and_nothing_of_them_is_left() {
+    let person = |id, mail| Person {
+        id,
+        mail: Some(mail),
+        user: None,
+        tags: None,
+        old: vec![],
+        four: None,
+    };
+    let people = [
+        vec![person(1, "ann@x.test"), person(2, "bob@x.test")],
+        vec![person(3, "ann@x.test")],
+    ];
+    let file = write(&people, &plain());
+    let masks = pseudonymised(&["mail"]);
+    let redact = Action::Redact(masks.clone());
+    let (target, _) = rewritten(&file, &["mail"], &["ann@x.test"], redact).unwrap();
+    let left = decoded(&target.bytes);
+    assert!(memchr::memmem::find(&left, b"ann@x.test").is_none());
+    let ann = &*names().of("ann@x.test").leak();
+    let expected = [
+        vec![person(1, ann), person(2, "bob@x.test")],
+        vec![person(3, ann)],
+    ];
+    assert_eq!(rows(&target.bytes), rows(&write(&expected, &plain())));
+    // By another column the rows are found again, and nothing is left to do.
+    let unmasked = Action::Unmasked(masks);
+    let (again, groups, _) = looked(&target.bytes, &["id"], &["1", "3"], unmasked).unwrap();
+    assert_eq!((again.rows_matched, groups.len()), (0, 0));
+    let blind = Masks::from(BTreeMap::from([(
+        FieldPath::parse("mail").unwrap(),
+        Mask::Pseudonym,
+    )]));
+    let refused = table(&file, &["mail"], &["a"], Action::Redact(blind)).unwrap_err();
+    assert!(matches!(refused, RewriteError::NoKey));
 }
 
 #[test]
@@ -523,8 +567,8 @@ fn what_cannot_be_masked_is_said() {
         ("old", Mask::Remove),
         ("four", Mask::Fixed),
     ] {
-        let masks = [(FieldPath::parse(path).unwrap(), mask)].into();
-        let refused = table(&file, &["mail"], &["a"], Action::Redact(masks)).unwrap_err();
+        let masks = BTreeMap::from([(FieldPath::parse(path).unwrap(), mask)]);
+        let refused = table(&file, &["mail"], &["a"], Action::Redact(masks.into())).unwrap_err();
         let is_refused = matches!(
             refused,
             RewriteError::Table(TableProblem::NotMaskable { .. })
