@@ -187,3 +187,40 @@ async fn a_scan_counts_what_a_deletion_then_deletes_and_holds_and_pauses_stop_it
     assert_eq!(line(&parsed(&again), "customers")["matches"], 0);
     assert_eq!(line(&parsed(&again), "events")["matches"], 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_map_is_compared_with_the_account() {
+    let dir = tempfile::tempdir().unwrap();
+    let local = Local::start(dir.path());
+    let shop = concat!(env!("CARGO_MANIFEST_DIR"), "/data/music-shop.yaml");
+    // The embedded backend says that it is in America.
+    let text = std::fs::read_to_string(shop).unwrap();
+    let text = text.replace("residency: eu", "residency: us");
+    let right = dir.path().join("right.yaml");
+    std::fs::write(&right, &text).unwrap();
+    let agrees = local.run(&["data-map", "drift", right.to_str().unwrap()]);
+    let words = String::from_utf8_lossy(&agrees.stdout).into_owned();
+    assert!(agrees.status.success(), "{words}{}", said(&agrees));
+    assert!(words.contains("as the account has them"), "{words}");
+
+    // A map that lacks a store, and calls an index otherwise.
+    let other = dir.path().join("other.yaml");
+    let wrong = text.replace("index: by_email", "index: by_mail");
+    assert_ne!(wrong, text);
+    let (head, rest) = wrong.split_once("  - id: avatars\n").unwrap();
+    let rest = rest.split_once("  - id: ").unwrap().1;
+    std::fs::write(&other, format!("{head}  - id: {rest}")).unwrap();
+    let drifts = local.run(&["data-map", "drift", other.to_str().unwrap(), "--json"]);
+    assert_eq!(drifts.status.code(), Some(7), "{}", said(&drifts));
+    let told = parsed(&drifts);
+    assert_eq!(told["agrees"], false);
+    let kinds: Vec<&str> = told["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| finding["kind"].as_str().unwrap())
+        .collect();
+    assert_eq!(kinds, ["unmapped", "mismatch"], "{told}");
+    let missing = local.run(&["data-map", "drift", "no-such-map.yaml"]);
+    assert_eq!(missing.status.code(), Some(1));
+}

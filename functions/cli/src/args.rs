@@ -248,6 +248,18 @@ pub(crate) struct DataMapArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataMapCommand {
+    /// Compare a data map with the account that it speaks of: places that no store names, keys and
+    /// indexes that are otherwise, what rewrites set off, copies; reads settings, and no data
+    Drift {
+        /// The data map, a YAML file
+        file: PathBuf,
+        /// A table or bucket that belongs in no map; may be repeated. Quittance's own are known where its
+        /// settings are in the environment
+        #[arg(long, value_name = "NAME")]
+        ours: Vec<String>,
+        #[command(flatten)]
+        at: Where,
+    },
     /// Report everything that is wrong with a data map, by line
     Check {
         /// The data map, a YAML file

@@ -7,6 +7,7 @@ mod args;
 mod batch;
 mod company;
 mod demo;
+mod drift;
 mod evidence;
 mod heap;
 mod hold;
@@ -26,7 +27,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use self::args::{Args, Command};
+use self::args::{Args, Command, DataMapCommand};
 use self::printing::Failure;
 
 /// Runs the command line.
@@ -50,7 +51,10 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Bundle(args) => offline::bundle(&args),
         Command::Witness(args) => witness::witness(args),
         Command::Evidence(args) => evidence::evidence(args),
-        Command::DataMap(args) => offline::data_map(&args),
+        Command::DataMap(args) => match args.command {
+            DataMapCommand::Check { file, json } => offline::check(&file, json),
+            DataMapCommand::Drift { file, ours, at } => wait_for(drift::drift(&file, ours, &at)),
+        },
         Command::Infra(args) => infra::infra(&args),
         Command::Regime(args) => law::regime(&args),
         Command::Rewrite(args) => rewrite::rewrite(&args),

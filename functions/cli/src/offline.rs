@@ -13,7 +13,7 @@ use quittance_core::receipt::{
 use quittance_tlog::policy::MAX_POLICY_BYTES;
 use serde::Serialize;
 
-use crate::args::{BundleArgs, DataMapArgs, DataMapCommand, VerifyArgs};
+use crate::args::{BundleArgs, VerifyArgs};
 use crate::printing::{Failure, data, json, verification_failed};
 
 pub(crate) mod audit;
@@ -118,12 +118,14 @@ struct Found {
     message: String,
 }
 
-/// `dsr data-map`.
-pub(crate) fn data_map(args: &DataMapArgs) -> Result<ExitCode, Failure> {
-    let DataMapCommand::Check {
-        file,
-        json: as_json,
-    } = &args.command;
+/// Reads a data map that must be right.
+pub(crate) fn data_map_in(file: &Path) -> Result<DataMap, Failure> {
+    let bytes = read(file, MAX_DATA_MAP_BYTES)?;
+    Ok(DataMap::parse_bytes(&bytes)?)
+}
+
+/// `dsr data-map check`.
+pub(crate) fn check(file: &Path, as_json: bool) -> Result<ExitCode, Failure> {
     let bytes = read(file, MAX_DATA_MAP_BYTES)?;
     let checked = match DataMap::parse_bytes(&bytes) {
         Ok(map) => Checked {
@@ -141,7 +143,7 @@ pub(crate) fn data_map(args: &DataMapArgs) -> Result<ExitCode, Failure> {
             warnings: Vec::new(),
         },
     };
-    if *as_json {
+    if as_json {
         json(&checked);
     } else {
         let name = file.display();

@@ -250,6 +250,19 @@ impl Settings {
         Self::read(needed, |variable| std::env::var(variable).ok())
     }
 
+    /// Reads those of these settings that are in the environment, right or wrong: for programs that go on
+    /// without them.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one reader of the environment"
+    )]
+    pub fn found_in_env(wanted: &[Setting]) -> BTreeMap<Setting, String> {
+        let found = wanted
+            .iter()
+            .filter_map(|setting| Some((*setting, std::env::var(setting.variable()).ok()?)));
+        found.collect()
+    }
+
     /// Takes settings from a program that knows them, such as `dsr local`.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ pub mod rewrite;
 mod s3_bucket;
 mod s3_objects;
 mod s3_records;
+pub mod survey;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -132,7 +132,7 @@ async fn delete(
         .await
         .map_err(|error| errors::dynamodb("DeleteItem", items.table, &error))?;
     let used = answer.consumed_capacity.as_ref();
-    items.meter.spent(Units::Write, used);
+    items.meter.pay(Units::Write, used).await;
     Ok(())
 }
 
@@ -160,7 +160,7 @@ async fn write(
         .await
         .map_err(|error| errors::dynamodb("UpdateItem", items.table, &error))?;
     let used = answer.consumed_capacity.as_ref();
-    items.meter.spent(Units::Write, used);
+    items.meter.pay(Units::Write, used).await;
     Ok(())
 }
 

@@ -1,14 +1,16 @@
 //! A table's budget: how much of its capacity this process uses, at the most.
 //!
-//! What a call costs is known when it is answered. So it is paid for afterwards: the next call of its
-//! kind waits until what was used before has been paid at the budget's rate. A page of a scan may use
-//! a hundred units at once; over some seconds the rate is kept.
+//! What a call costs is known when it is answered. So it is paid for afterwards, one call after the other: the
+//! time that its units take at the budget's rate. A page of a scan may use a hundred units at once; over
+//! some seconds the rate is kept. Time in which nothing is asked is not saved up.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{ConsumedCapacity, ReturnConsumedCapacity};
+use aws_smithy_async::rt::sleep::{AsyncSleep as _, default_async_sleep};
+use futures::lock::Mutex as Turn;
 use quittance_core::data_map::{Budget, DynamodbItems};
 
 /// What a call uses of a table.
@@ -18,9 +20,11 @@ pub(crate) enum Units {
     Write,
 }
 
-/// Until when everything is paid, by table. Stores of one table share what they use of it.
+/// Whose turn it is to pay, by table. Stores of one table share what they use of it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Meters(Arc<Mutex<HashMap<(String, Units), Instant>>>);
+pub(crate) struct Meters(Arc<Mutex<Turns>>);
+
+type Turns = HashMap<(String, Units), Arc<Turn<()>>>;
 
 /// The meter of one store's table.
 #[derive(Clone, Debug)]
@@ -39,19 +43,9 @@ impl Meters {
         }
     }
 
-    /// How long the next call must wait.
-    fn pause(&self, key: &(String, Units), now: Instant) -> Duration {
-        let paid = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = paid.get(key).copied();
-        until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
-    }
-
-    /// Notes what a call used, at so many units per second.
-    fn spend(&self, key: (String, Units), units: f64, rate: u32, now: Instant) {
-        let price = Duration::try_from_secs_f64(units / f64::from(rate)).unwrap_or_default();
-        let mut paid = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = paid.entry(key).or_insert(now);
-        *until = (*until).max(now) + price;
+    fn turn(&self, table: &str, units: Units) -> Arc<Turn<()>> {
+        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(turns.entry((table.to_owned(), units)).or_default())
     }
 }
 
@@ -71,29 +65,29 @@ impl Meter<'_> {
 
     /// Waits until what was used before is paid for.
     pub(super) async fn wait(&self, units: Units) {
-        if self.rate(units).is_none() {
-            return;
-        }
-        let key = (self.table.to_owned(), units);
-        loop {
-            let pause = self.meters.pause(&key, Instant::now());
-            if pause.is_zero() {
-                return;
-            }
-            tokio::time::sleep(pause).await;
+        if self.rate(units).is_some() {
+            drop(self.meters.turn(self.table, units).lock().await);
         }
     }
 
-    /// Notes what a call used; where the answer does not say, one unit.
-    pub(super) fn spent(&self, units: Units, used: Option<&ConsumedCapacity>) {
+    /// Pays for what a call used; where the answer does not say, one unit.
+    pub(super) async fn pay(&self, units: Units, used: Option<&ConsumedCapacity>) {
         let Some(rate) = self.rate(units) else {
             return;
         };
         let used = used.and_then(ConsumedCapacity::capacity_units);
-        let key = (self.table.to_owned(), units);
-        self.meters
-            .spend(key, used.unwrap_or(1.0), rate, Instant::now());
+        let turn = self.meters.turn(self.table, units);
+        let mine = turn.lock().await;
+        if let Some(time) = default_async_sleep() {
+            time.sleep(price(used.unwrap_or(1.0), rate)).await;
+        }
+        drop(mine);
     }
+}
+
+/// How long so many units take.
+fn price(units: f64, rate: u32) -> Duration {
+    Duration::try_from_secs_f64(units / f64::from(rate)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -101,21 +95,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_used_is_paid_at_the_rate_before_the_next_call() {
-        let meters = Meters::default();
-        let (now, second) = (Instant::now(), Duration::from_secs(1));
-        let reads = ("orders".to_owned(), Units::Read);
-        assert_eq!(meters.pause(&reads, now), Duration::ZERO);
-        meters.spend(reads.clone(), 128.0, 64, now);
-        assert_eq!(meters.pause(&reads, now), 2 * second);
-        // What others used meanwhile is added; writes are paid for by themselves.
-        meters.spend(reads.clone(), 64.0, 64, now + second);
-        assert_eq!(meters.pause(&reads, now + second), 2 * second);
-        let writes = ("orders".to_owned(), Units::Write);
-        assert_eq!(meters.pause(&writes, now), Duration::ZERO);
-        assert_eq!(meters.pause(&reads, now + 9 * second), Duration::ZERO);
-        // Time in which nothing was asked is not saved up.
-        meters.spend(reads.clone(), 64.0, 64, now + 9 * second);
-        assert_eq!(meters.pause(&reads, now + 9 * second), second);
+    fn units_are_paid_at_the_rate() {
+        assert_eq!(price(128.0, 64), Duration::from_secs(2));
+        assert_eq!(price(0.5, 1), Duration::from_millis(500));
+        assert_eq!(price(-1.0, 1), Duration::ZERO);
     }
 }

@@ -124,7 +124,8 @@ impl<'a> Items<'a> {
             .await
             .map_err(|error| errors::dynamodb("GetItem", self.table, &error))?;
         self.meter
-            .spent(Units::Read, answer.consumed_capacity.as_ref());
+            .pay(Units::Read, answer.consumed_capacity.as_ref())
+            .await;
         Ok(answer.item.filter(|item| !item.is_empty()))
     }
 

@@ -156,7 +156,7 @@ async fn by_key(
         .await
         .map_err(|error| errors::dynamodb("Query", items.table, &error))?;
     let used = answer.consumed_capacity.as_ref();
-    items.meter.spent(Units::Read, used);
+    items.meter.pay(Units::Read, used).await;
     // Without a sort key a partition is one item: whatever the answer says, nothing follows.
     let is_one_item = items.key_names.len() == 1;
     progress.advance(answer.last_evaluated_key().filter(|_| !is_one_item))?;
@@ -188,7 +188,7 @@ async fn by_index(
         .await
         .map_err(|error| errors::dynamodb("Query", items.table, &error))?;
     let used = answer.consumed_capacity.as_ref();
-    items.meter.spent(Units::Read, used);
+    items.meter.pay(Units::Read, used).await;
     let mut keys = Vec::new();
     for hit in answer.items() {
         keys.push(items.key_of(hit)?);
@@ -283,7 +283,7 @@ pub(super) async fn scan_segment(
         .await
         .map_err(|error| errors::dynamodb("Scan", items.table, &error))?;
     let used = answer.consumed_capacity.as_ref();
-    items.meter.spent(Units::Read, used);
+    items.meter.pay(Units::Read, used).await;
     let reached = match end_of(answer.last_evaluated_key())? {
         Some(key) => Extent::After(key),
         None => Extent::Done,

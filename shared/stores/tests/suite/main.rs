@@ -23,6 +23,8 @@ mod parquet;
 #[cfg(test)]
 mod residuals;
 #[cfg(test)]
+mod survey;
+#[cfg(test)]
 mod wire;
 #[cfg(test)]
 mod world;

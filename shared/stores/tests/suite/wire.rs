@@ -189,6 +189,9 @@ fn operation_of(request: &HttpRequest) -> String {
     };
     let subs = [
         "inventory",
+        "lifecycle",
+        "notification",
+        "object-lock",
         "logging",
         "replication",
         "versions",
