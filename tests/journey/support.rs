@@ -222,5 +222,5 @@ async fn a_data_map_is_compared_with_the_account() {
         .collect();
     assert_eq!(kinds, ["unmapped", "mismatch"], "{told}");
     let missing = local.run(&["data-map", "drift", "no-such-map.yaml"]);
-    assert_eq!(missing.status.code(), Some(1));
+    assert_eq!(missing.status.code(), Some(3));
 }
