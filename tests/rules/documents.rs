@@ -63,6 +63,44 @@ fn a_data_map_with_a_mistake_is_found() {
     );
 }
 
+#[test]
+fn every_test_that_a_document_names_exists() {
+    let tree = Tree::read();
+    assert!(
+        named(&tree.texts["docs/STORES.md"]).count() > 60,
+        "docs/STORES.md names tests"
+    );
+    require_none("tests in docs/STORES.md", &unknown_tests(tree));
+}
+
+#[test]
+fn a_test_that_is_not_there_is_found() {
+    let tree = Tree::planted(&[
+        ("docs/STORES.md", "| a | `a_row_stays`, `a_row_goes` |\n"),
+        ("tests/a.rs", "fn a_row_stays() {}"),
+    ]);
+    assert_eq!(unknown_tests(&tree), ["a_row_goes"]);
+}
+
+/// Lists the tests that docs/STORES.md names and that no source has.
+fn unknown_tests(tree: &Tree) -> Vec<Finding> {
+    let sources: Vec<&str> = tree.with_extension("rs").map(|(_, text)| text).collect();
+    let text = tree.texts.get("docs/STORES.md");
+    let names = text.into_iter().flat_map(|text| named(text));
+    let is_unknown = |name: &&str| {
+        let head = format!("fn {name}(");
+        !sources.iter().any(|source| source.contains(&head))
+    };
+    names.filter(is_unknown).map(str::to_owned).collect()
+}
+
+/// The tests in the last columns of a document's tables.
+fn named(text: &str) -> impl Iterator<Item = &str> {
+    let last = |line: &'_ str| -> Option<usize> { line.trim_end_matches(['|', ' ']).rfind("| `") };
+    let rows = text.lines().filter_map(move |line| line.get(last(line)?..));
+    rows.flat_map(|cell| cell.split('`').skip(1).step_by(2))
+}
+
 fn unreadable(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (path, text) in tree.with_extension("md") {

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use parquet::errors::ParquetError;
 use parquet::file::metadata::{
     ColumnChunkMetaData, FileMetaData, ParquetMetaData, ParquetMetaDataBuilder,
     ParquetMetaDataOptions, ParquetMetaDataReader, ParquetMetaDataWriter, RowGroupMetaData,
@@ -28,7 +29,7 @@ pub(super) struct Footer {
 /// Fields of a footer that are kept as they are written.
 pub(super) struct Raw {
     /// The schema: the library knows no types that came after it, and so cannot write them.
-    schema: Option<Vec<u8>>,
+    schema: Vec<u8>,
     /// How the writer said that values are ordered: the library would say what it does itself, of
     /// values that it did not write.
     orders: Option<Vec<u8>>,
@@ -91,12 +92,14 @@ fn parse(tail: &Bytes, end: u64) -> Result<Footer, TableProblem> {
         ParquetMetaDataReader::decode_metadata_with_options(footer, Some(&options))
     })?;
     let raw = |field| {
-        let found = thrift::find(tail.get(..length).unwrap_or_default(), field)?;
-        tail.get(found.value).map(<[u8]>::to_vec)
+        let found = thrift::find(tail.get(..length).unwrap_or_default(), field);
+        let found = found.ok_or(damaged("the footer"))?;
+        Ok(found.and_then(|found| tail.get(found.value).map(<[u8]>::to_vec)))
     };
     let raw = Raw {
-        schema: raw(SCHEMA),
-        orders: raw(COLUMN_ORDERS),
+        // Without one nothing would be a file.
+        schema: raw(SCHEMA)?.ok_or(damaged("the schema"))?,
+        orders: raw(COLUMN_ORDERS)?,
     };
     schema::check(metadata.file_metadata().schema())?;
     let width = metadata.file_metadata().schema_descr().num_columns();
@@ -216,7 +219,7 @@ pub(super) fn write(
     metadata: &ParquetMetaData,
     raw: &Raw,
     before: u64,
-) -> Result<Vec<u8>, parquet::errors::ParquetError> {
+) -> Result<Vec<u8>, ParquetError> {
     // The library counts from where it begins to write. So the indexes are written first, and where
     // they came to stand is read back and moved.
     let mut indexes = Vec::new();
@@ -244,7 +247,7 @@ pub(super) fn write(
     ParquetMetaDataWriter::new(&mut footer, &metadata).finish()?;
     footer.truncate(footer.len().saturating_sub(tail));
     splice(&mut footer, COLUMN_ORDERS, raw.orders.as_deref());
-    splice(&mut footer, SCHEMA, raw.schema.as_deref());
+    splice(&mut footer, SCHEMA, Some(&raw.schema));
     let length = u32::try_from(footer.len())?;
     indexes.extend(footer);
     indexes.extend(length.to_le_bytes());
@@ -252,10 +255,24 @@ pub(super) fn write(
     Ok(indexes)
 }
 
+/// Checks the end of a file that was written as if it were a stranger's: what a bent file says of itself
+/// may have come through, and would make of a file that can be read one that cannot.
+pub(super) fn check(tail: &Bytes, before: u64, groups: usize) -> Result<(), TableProblem> {
+    let length = length(tail)?.saturating_add(TAIL);
+    let end = before.saturating_add(wide(tail.len()));
+    let skipped = wide(tail.len()).saturating_sub(length);
+    let skipped = usize::try_from(skipped).unwrap_or_default();
+    let footer = parse(&tail.slice(skipped..), end.saturating_sub(length))?;
+    if footer.metadata.num_row_groups() != groups {
+        return Err(damaged("the footer"));
+    }
+    check_places(&footer)
+}
+
 /// Puts a list as it was written in the place of what the library says of it, or takes it away. The
 /// one that may go away is the last field, so that no other field's number depends on it.
 fn splice(footer: &mut Vec<u8>, field: i64, raw: Option<&[u8]>) {
-    let Some(found) = thrift::find(footer, field) else {
+    let Some(Some(found)) = thrift::find(footer, field) else {
         return;
     };
     let step = u8::try_from(field.saturating_sub(found.after)).unwrap_or_default();
@@ -269,7 +286,7 @@ fn moved(
     group: &RowGroupMetaData,
     written: &RowGroupMetaData,
     before: u64,
-) -> Result<RowGroupMetaData, parquet::errors::ParquetError> {
+) -> Result<RowGroupMetaData, ParquetError> {
     let before = i64::try_from(before).unwrap_or(i64::MAX);
     let later = |at: i64| at.saturating_add(before);
     let columns = group.columns().iter().zip(written.columns());

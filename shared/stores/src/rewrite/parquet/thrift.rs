@@ -39,7 +39,8 @@ impl Thrift<'_> {
     #[expect(clippy::option_option, reason = "no header, or the end")]
     pub(super) fn field(&mut self, id: &mut i64) -> Option<Option<u8>> {
         let byte = self.byte()?;
-        if byte == 0 {
+        // No type ends the struct, whatever else stands there: so the library reads it.
+        if byte & 0x0f == 0 {
             return Some(None);
         }
         *id = match byte >> 4 {
@@ -124,23 +125,26 @@ pub(super) struct Field {
     pub(super) after: i64,
 }
 
-/// Finds a field of a struct; none when the struct has none, or is none.
-pub(super) fn find(bytes: &[u8], wanted: i64) -> Option<Field> {
+/// Finds a field of a struct: none when it is no struct, and no field when it has none of this number.
+#[expect(clippy::option_option, reason = "no struct, or no such field")]
+pub(super) fn find(bytes: &[u8], wanted: i64) -> Option<Option<Field>> {
     let mut thrift = Thrift { rest: bytes };
     let (mut id, mut after) = (0, 0);
     let at = |thrift: &Thrift<'_>| bytes.len().saturating_sub(thrift.rest.len());
     loop {
         let start = at(&thrift);
-        let kind = thrift.field(&mut id)??;
+        let Some(kind) = thrift.field(&mut id)? else {
+            return Some(None);
+        };
         let value = at(&thrift);
         thrift.skip(kind, 0)?;
         if id == wanted {
             let end = at(&thrift);
-            return Some(Field {
+            return Some(Some(Field {
                 whole: start..end,
                 value: value..end,
                 after,
-            });
+            }));
         }
         after = id;
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::page_index::PageIndexBuilder;
 use parquet::file::metadata::{
@@ -73,6 +74,8 @@ pub(super) async fn rewrite<R: Ranges, P: Pieces<Error = R::Error>>(
         footer::write(&metadata, &table.footer.raw, at)
     })
     .map_err(problem)?;
+    let tail = Bytes::from(tail);
+    footer::check(&tail, at, metadata.num_row_groups()).map_err(problem)?;
     out.make(&tail, tail.len()).await?;
     out.flush().await?;
     table.report.bytes_out = out.bytes;
