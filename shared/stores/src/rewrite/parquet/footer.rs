@@ -215,11 +215,21 @@ pub(super) fn bloom(column: &ColumnChunkMetaData) -> Result<Option<Range<u64>>, 
 
 /// Writes the page indexes and the footer of a file that has so many bytes before them. The
 /// metadata's own places of page indexes do not count: `metadata` has the indexes.
+///
+/// # Errors
+/// `Damaged` when what was written cannot be read again as it was meant.
 pub(super) fn write(
     metadata: &ParquetMetaData,
     raw: &Raw,
     before: u64,
-) -> Result<Vec<u8>, ParquetError> {
+) -> Result<Bytes, TableProblem> {
+    let tail = guarded("the footer", || written(metadata, raw, before))?;
+    let tail = Bytes::from(tail);
+    check(&tail, before, metadata)?;
+    Ok(tail)
+}
+
+fn written(metadata: &ParquetMetaData, raw: &Raw, before: u64) -> Result<Vec<u8>, ParquetError> {
     // The library counts from where it begins to write. So the indexes are written first, and where
     // they came to stand is read back and moved.
     let mut indexes = Vec::new();
@@ -255,18 +265,31 @@ pub(super) fn write(
     Ok(indexes)
 }
 
-/// Checks the end of a file that was written as if it were a stranger's: what a bent file says of itself
-/// may have come through, and would make of a file that can be read one that cannot.
-pub(super) fn check(tail: &Bytes, before: u64, groups: usize) -> Result<(), TableProblem> {
+/// Reads the end of a file that was written as if it were a stranger's. What a bent file says of its
+/// schema may be more to the library than to us, and would make of a file that can be read one that
+/// cannot.
+fn check(tail: &Bytes, before: u64, meant: &ParquetMetaData) -> Result<(), TableProblem> {
     let length = length(tail)?.saturating_add(TAIL);
-    let end = before.saturating_add(wide(tail.len()));
     let skipped = wide(tail.len()).saturating_sub(length);
+    let start = before.saturating_add(skipped);
     let skipped = usize::try_from(skipped).unwrap_or_default();
-    let footer = parse(&tail.slice(skipped..), end.saturating_sub(length))?;
-    if footer.metadata.num_row_groups() != groups {
+    let footer = parse(&tail.slice(skipped..), start)?;
+    check_places(&footer)?;
+    let said = |metadata: &ParquetMetaData| -> Result<Vec<_>, TableProblem> {
+        let columns = metadata.row_groups().iter().flat_map(|group| {
+            let rows = group.num_rows();
+            group.columns().iter().map(move |column| (rows, column))
+        });
+        let said = columns.map(|(rows, column)| {
+            let values = (rows, column.num_values());
+            Ok((values, place(column)?, bloom(column)?))
+        });
+        said.collect()
+    };
+    if said(&footer.metadata)? != said(meant)? {
         return Err(damaged("the footer"));
     }
-    check_places(&footer)
+    Ok(())
 }
 
 /// Puts a list as it was written in the place of what the library says of it, or takes it away. The

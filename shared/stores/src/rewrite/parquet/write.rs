@@ -70,12 +70,7 @@ pub(super) async fn rewrite<R: Ranges, P: Pieces<Error = R::Error>>(
     });
     let metadata = metadata.map_err(problem)?;
     let at = out.bytes;
-    let tail = guarded("the footer", || {
-        footer::write(&metadata, &table.footer.raw, at)
-    })
-    .map_err(problem)?;
-    let tail = Bytes::from(tail);
-    footer::check(&tail, at, metadata.num_row_groups()).map_err(problem)?;
+    let tail = footer::write(&metadata, &table.footer.raw, at).map_err(problem)?;
     out.make(&tail, tail.len()).await?;
     out.flush().await?;
     table.report.bytes_out = out.bytes;
@@ -164,7 +159,7 @@ fn ends(written: &Written) -> Result<usize, TableProblem> {
 }
 
 /// The page indexes of the row groups that stay, as they are read.
-type Indexes = BTreeMap<(usize, usize), (Option<bytes::Bytes>, Option<bytes::Bytes>)>;
+type Indexes = BTreeMap<(usize, usize), (Option<Bytes>, Option<Bytes>)>;
 
 async fn indexes<R: Ranges>(
     from: &R,
