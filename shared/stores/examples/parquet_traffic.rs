@@ -14,6 +14,8 @@
     reason = "the suite's world: whatever does not fit is a finding"
 )]
 
+#[path = "../tests/suite/backend.rs"]
+mod backend;
 #[path = "../tests/suite/lake.rs"]
 mod lake;
 #[path = "../tests/suite/wire.rs"]

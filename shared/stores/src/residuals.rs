@@ -174,7 +174,12 @@ fn answered_or<T, E: ProvideErrorMetadata>(
     if !nothing.is_empty() && errors::code(&error) == nothing {
         return Ok(Answer::Nothing);
     }
-    if UNKNOWN_QUESTIONS.contains(&errors::code(&error)) || errors::status(&error) == Some(501) {
+    // Something that is no answer to this question either: who does not know it may say anything.
+    let is_none = errors::code(&error).is_empty() && errors::status(&error).is_some_and(is_answer);
+    if is_none
+        || UNKNOWN_QUESTIONS.contains(&errors::code(&error))
+        || errors::status(&error) == Some(501)
+    {
         return Ok(Answer::Refused);
     }
     let fault = fault(&error);
@@ -197,6 +202,10 @@ impl Asked {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(store.digest(), (now, copies.to_vec()));
     }
+}
+
+const fn is_answer(status: u16) -> bool {
+    status < 500 && status != 429
 }
 
 fn days_of(days: i32) -> SignedDuration {

@@ -142,6 +142,7 @@ async fn get(bucket: Bucket<'_>, key: &str, pin: Pin) -> Result<Option<GetObject
         // S3 counts the last byte in.
         format!("bytes={}-{}", range.start, range.end.saturating_sub(1))
     });
+    let wanted = range.as_deref().map(|range| range.replacen('=', " ", 1));
     let sent = bucket
         .client
         .get_object()
@@ -153,6 +154,20 @@ async fn get(bucket: Bucket<'_>, key: &str, pin: Pin) -> Result<Option<GetObject
         .send()
         .await;
     match sent {
+        // Whoever answers with other bytes would be believed to say what stands at these.
+        Ok(answer)
+            if wanted.is_some_and(|wanted| {
+                let told = answer
+                    .content_range()
+                    .and_then(|told| told.split('/').next());
+                told != Some(wanted.as_str())
+            }) =>
+        {
+            Err(Fault::retry(format!(
+                "s3 GetObject on {}: another range than was asked for",
+                bucket.name
+            )))
+        }
         Ok(answer) => Ok(Some(answer)),
         Err(error) if errors::is_absent(&error) => Ok(None),
         // It is encrypted under a key that only the customer has.

@@ -136,25 +136,34 @@ async fn rows_are_counted_and_copied() {
 }
 
 #[tokio::test]
+async fn a_sweep_leaves_nobodys_row() {
+    swept(None).await;
+}
+
+where_it_can_be! {
+#[tokio::test]
 async fn a_sweep_leaves_nobodys_row_and_no_older_version() {
-    for versioning in [None, Some(BucketVersioningStatus::Enabled)] {
-        let world = World::lake(versioning).await;
-        let store = events("delete_rows");
-        let groups = [vec![BOB, ANN, BOB], vec![BOB], vec![ANN, ANN]];
-        world.rows("events/a", file(&groups, CODECS[1], 0)).await;
-        world
-            .rows("events/b", file(&[vec![BOB]], CODECS[1], 0))
-            .await;
-        world
-            .rows("events/c", file(&[vec![ANN]], CODECS[1], 0))
-            .await;
-        let untouched = world.bytes("events/b").await;
-        assert_eq!(world.sweep(&store, &roster(&[ANN])).await, 4);
-        assert_eq!(ids(world.bytes("events/a").await.unwrap()), [0, 2, 3]);
-        assert_eq!(world.bytes("events/b").await, untouched);
-        assert_eq!(ids(world.bytes("events/c").await.unwrap()), [0_i64; 0]);
-        assert_eq!(world.listed(&store).await.unwrap().0.len(), 3);
-    }
+    swept(Some(BucketVersioningStatus::Enabled)).await;
+}
+}
+
+async fn swept(versioning: Option<BucketVersioningStatus>) {
+    let world = World::lake(versioning).await;
+    let store = events("delete_rows");
+    let groups = [vec![BOB, ANN, BOB], vec![BOB], vec![ANN, ANN]];
+    world.rows("events/a", file(&groups, CODECS[1], 0)).await;
+    world
+        .rows("events/b", file(&[vec![BOB]], CODECS[1], 0))
+        .await;
+    world
+        .rows("events/c", file(&[vec![ANN]], CODECS[1], 0))
+        .await;
+    let untouched = world.bytes("events/b").await;
+    assert_eq!(world.sweep(&store, &roster(&[ANN])).await, 4);
+    assert_eq!(ids(world.bytes("events/a").await.unwrap()), [0, 2, 3]);
+    assert_eq!(world.bytes("events/b").await, untouched);
+    assert_eq!(ids(world.bytes("events/c").await.unwrap()), [0_i64; 0]);
+    assert_eq!(world.listed(&store).await.unwrap().0.len(), 3);
 }
 
 #[tokio::test]
@@ -200,6 +209,7 @@ async fn masks_are_put_into_the_named_columns() {
     );
 }
 
+where_it_can_be! {
 #[tokio::test]
 async fn long_row_groups_without_a_row_of_anybodys_are_copied_inside_s3() {
     let world = World::lake(Some(BucketVersioningStatus::Enabled)).await;
@@ -236,6 +246,7 @@ async fn long_row_groups_without_a_row_of_anybodys_are_copied_inside_s3() {
     let but_one: Vec<i64> = (0..35).filter(|id| *id != 17).collect();
     assert_eq!(left, but_one);
     assert_eq!(world.listed(&store).await.unwrap().0.len(), 1);
+}
 }
 
 #[tokio::test]

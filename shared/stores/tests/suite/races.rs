@@ -151,6 +151,7 @@ async fn what_fails_half_way_leaves_the_object_and_no_parts() {
     }
 }
 
+where_it_can_be! {
 #[tokio::test]
 async fn parts_of_an_attempt_that_died_go_with_the_next_one_and_a_customers_stay() {
     let world = World::lake(None).await;
@@ -174,4 +175,5 @@ async fn parts_of_an_attempt_that_died_go_with_the_next_one_and_a_customers_stay
     assert_eq!(left.len(), 2);
     assert_eq!(left[0], (Some("events/a"), theirs.as_deref()));
     assert_eq!(left[1].0, Some("events/ab"));
+}
 }

@@ -6,9 +6,8 @@ use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::sweep::ObjectRef;
 use quittance_engine::ports::{MemberRows, RecordReader as _, Wanted};
 use quittance_engine::record::{Datum, Record};
-use quittance_local::{Fault as Cut, Service};
 
-use crate::lake::{ANN, BOB, MIB, crowd, events, gzip, roster, row, rows, snappy};
+use crate::lake::{ANN, BOB, MIB, events, gzip, roster, row, rows, snappy};
 use crate::world::{World, store};
 
 #[tokio::test]
@@ -217,36 +216,6 @@ async fn a_store_that_cannot_be_gone_over_blocks_as_a_whole() {
     world.wire.answer("GET versions", 1, 403, denied);
     let listed = world.listed(&events("none")).await;
     assert_eq!(listed.err(), Some(Fault::Block(BlockReason::AccessDenied)));
-}
-
-#[tokio::test]
-async fn a_connection_that_breaks_is_taken_up_where_it_broke() {
-    let world = World::lake(None).await;
-    let text = crowd(3 * MIB) + &rows(&[ANN]);
-    world.rows("events/a", text.clone()).await;
-    let store = events("none");
-    let object = world.current(&store, "events/a").await;
-    world.wire.log();
-    let cut = || {
-        let cut = Cut::CutAnswer { after_bytes: MIB };
-        world.backend.faults().once(Service::S3, "GetObject", cut);
-    };
-    cut();
-    cut();
-    let found = world.count(&store, &object, &roster(&[ANN])).await.unwrap();
-    assert_eq!(found.matched[0].rows, 1);
-    let fetched: Vec<u64> = world.wire.log().iter().map(|r| r.fetched).collect();
-    let bytes = u64::try_from(text.len()).unwrap();
-    let mib = u64::try_from(MIB).unwrap();
-    assert_eq!(fetched, [bytes, bytes - mib, bytes - 2 * mib]);
-
-    // Replaced meanwhile: what was read does not count, and all is read again.
-    cut();
-    world.wire.skip("GET", 1);
-    world.overwrite_before("GET", "events/a", rows(&[BOB, ANN, ANN]));
-    let found = world.count(&store, &object, &roster(&[ANN])).await.unwrap();
-    assert_eq!((found.rows, found.matched[0].rows), (3, 2));
-    assert!(world.wire.is_played());
 }
 
 #[tokio::test]

@@ -104,6 +104,7 @@ async fn an_object_of_which_nothing_is_left_stays_as_an_empty_one() {
     }
 }
 
+where_it_can_be! {
 #[tokio::test]
 async fn headers_metadata_tags_class_encryption_and_checksum_stay() {
     let world = World::lake(None).await;
@@ -166,7 +167,9 @@ async fn headers_metadata_tags_class_encryption_and_checksum_stay() {
         }
     }
 }
+}
 
+where_it_can_be! {
 #[tokio::test]
 async fn how_checksums_of_parts_are_joined_stays() {
     let world = World::lake(None).await;
@@ -211,6 +214,7 @@ async fn how_checksums_of_parts_are_joined_stays() {
             without(&text, ANN).as_bytes()
         );
     }
+}
 }
 
 #[tokio::test]

@@ -186,6 +186,10 @@ async fn what_rewrites_set_off_and_what_keeps_objects_is_told_and_is_no_drift() 
         .send()
         .await
         .unwrap();
+    // Only buckets with versions are replicated.
+    world
+        .versioning("lake", s3::BucketVersioningStatus::Enabled)
+        .await;
     let destination = s3::Destination::builder().bucket("arn:aws:s3:::copies");
     let rule = s3::ReplicationRule::builder()
         .status(s3::ReplicationRuleStatus::Enabled)

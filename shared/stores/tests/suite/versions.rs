@@ -50,6 +50,7 @@ async fn no_version_holds_the_rows_afterwards_and_the_others_stay() {
     assert_eq!(world.versions("lake").await, after);
 }
 
+where_it_can_be! {
 #[tokio::test]
 async fn in_a_suspended_bucket_the_new_object_is_never_taken_for_the_old_one() {
     let world = World::lake(None).await;
@@ -78,6 +79,7 @@ async fn in_a_suspended_bucket_the_new_object_is_never_taken_for_the_old_one() {
         world.bytes("events/a").await.unwrap(),
         without(&rows(&[ANN, CAT]), ANN).as_bytes()
     );
+}
 }
 
 #[tokio::test]

@@ -17,9 +17,10 @@ use quittance_core::outcome::CheckMethod;
 use quittance_core::request::Right;
 use quittance_core::subject::{IdentifierKind, Identifiers};
 use quittance_engine::ports::{Question, StoreReader as _};
-use quittance_local::{ACCESS_KEY_ID, LocalAws, Options, REGION, SECRET_ACCESS_KEY};
+use quittance_local::{ACCESS_KEY_ID, Options, REGION, SECRET_ACCESS_KEY};
 use quittance_stores::AwsStores;
 
+use crate::backend::Backend;
 use crate::wire::Wire;
 
 /// The subject's e-mail address: must never be seen in a fault or in `Debug`.
@@ -37,7 +38,7 @@ pub(crate) struct World {
     /// Between the stores and the backend; the two clients above do not pass through it.
     pub(crate) wire: Wire,
     /// Stops when it is dropped.
-    pub(crate) backend: LocalAws,
+    pub(crate) backend: Backend,
 }
 
 /// What a whole search came to.
@@ -63,7 +64,7 @@ impl World {
     }
 
     pub(crate) async fn start_with(options: Options) -> Self {
-        let backend = LocalAws::start(options).await.unwrap();
+        let backend = Backend::start(options).await;
         let wire = Wire::new();
         let stores = AwsStores::new(
             aws_sdk_dynamodb::Client::from_conf(
@@ -370,7 +371,7 @@ fn schema(key: &[&str]) -> Vec<KeySchemaElement> {
         .collect()
 }
 
-fn dynamodb_config(backend: &LocalAws) -> aws_sdk_dynamodb::config::Builder {
+fn dynamodb_config(backend: &Backend) -> aws_sdk_dynamodb::config::Builder {
     use aws_sdk_dynamodb::config::retry::RetryConfig;
     use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
     aws_sdk_dynamodb::Config::builder()
@@ -387,7 +388,7 @@ fn dynamodb_config(backend: &LocalAws) -> aws_sdk_dynamodb::config::Builder {
         ))
 }
 
-fn s3_config(backend: &LocalAws) -> aws_sdk_s3::config::Builder {
+fn s3_config(backend: &Backend) -> aws_sdk_s3::config::Builder {
     use aws_sdk_s3::config::retry::RetryConfig;
     use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
     aws_sdk_s3::Config::builder()

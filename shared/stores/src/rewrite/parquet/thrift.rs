@@ -40,14 +40,15 @@ impl Thrift<'_> {
     pub(super) fn field(&mut self, id: &mut i64) -> Option<Option<u8>> {
         let byte = self.byte()?;
         // No type ends the struct, whatever else stands there: so the library reads it.
-        if byte & 0x0f == 0 {
+        let kind = byte & 0x0f;
+        if kind == 0 {
             return Some(None);
         }
         *id = match byte >> 4 {
             0 => self.signed()?,
             more => id.checked_add(i64::from(more))?,
         };
-        Some(Some(byte & 0x0f))
+        Some(Some(kind))
     }
 
     fn pass(&mut self, bytes: u64) -> Option<()> {
