@@ -85,6 +85,9 @@ fn parse(tail: &Bytes, end: u64) -> Result<Footer, TableProblem> {
     let length = tail
         .len()
         .saturating_sub(usize::try_from(TAIL).unwrap_or_default());
+    // Bounded in what it counts, which the library is not.
+    let walked = thrift::find(tail.get(..length).unwrap_or_default(), i64::MAX);
+    walked.ok_or(damaged("the footer"))?;
     let metadata = guarded("the footer", || {
         // What pages are encoded as is written again, so all of it is read.
         let options = ParquetMetaDataOptions::new().with_encoding_stats_as_mask(false);
