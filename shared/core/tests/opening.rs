@@ -171,6 +171,19 @@ fn the_leaf_is_made_exactly_as_the_specification_says() {
     assert_eq!(own.tag("dsr-evidence/v2", &parts), leaves(1)[0]);
 }
 
+/// The vector of `docs/RECEIPT.md`, section 12, made by a few lines of Python and not by this code.
+#[test]
+fn the_specifications_vector_is_what_is_written() {
+    let bytes = open(&leaves(3), 1).unwrap().to_canonical_bytes().unwrap();
+    let digest = "f8674f8bc9716059667558ff5ed95e6c1850e42c1594a71608469e6267f4c034";
+    assert_eq!(
+        Digest::of(&bytes).to_string(),
+        digest,
+        "{}",
+        String::from_utf8(bytes).unwrap()
+    );
+}
+
 #[test]
 fn a_place_that_was_not_touched_has_no_opening() {
     assert!(open(&leaves(3), 3).is_none());

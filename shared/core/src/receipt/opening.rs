@@ -115,12 +115,12 @@ impl Opening {
         if receipt.members.is_some() {
             return Err(OpeningError::Batch);
         }
-        let is_line = |line: &&StoreLine| {
+        let is_line = |line: &StoreLine| {
             line.store == self.store
                 && line.evidence_root.as_ref() == Some(&self.evidence_root)
                 && line.evidence_count == self.count
         };
-        if receipt.right != self.right || !receipt.stores.iter().any(|line| is_line(&line)) {
+        if receipt.right != self.right || !receipt.stores.iter().any(is_line) {
             return Err(OpeningError::Line);
         }
         let path: Vec<Hash> = self
