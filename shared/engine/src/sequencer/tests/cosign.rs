@@ -236,11 +236,11 @@ impl World {
     }
 
     fn quorum_text(&self, witnesses: &MemoryWitnesses, quorum: &str) -> String {
-        let mut text = format!("log {}\n", self.signer.log_vkey());
-        for (name, vkey) in ["A", "B", "C"].iter().zip(witnesses.vkeys()) {
-            text += &format!("witness {name} {vkey}\n");
-        }
-        text + quorum
+        let log = format!("log {}\n", self.signer.log_vkey());
+        let named = ["A", "B", "C"].iter().zip(witnesses.vkeys());
+        let lines = named.map(|(name, vkey)| format!("witness {name} {vkey}\n"));
+        let lines: Vec<String> = std::iter::once(log).chain(lines).collect();
+        lines.concat() + quorum
     }
 
     /// The receipt of acceptance `n`, judged under a policy with this quorum.
@@ -266,6 +266,9 @@ impl World {
     }
 }
 
+/// Whether witnesses that are there are a quorum.
+type Oracle = fn([bool; 3]) -> bool;
+
 const TWO_OF_THREE: &str = "group all-of-them 2 A B C\nquorum all-of-them\n";
 const A_AND_ANY: &str = "group rest any B C\ngroup both all A rest\nquorum both\n";
 const ALL: &str = "group all-of-them all A B C\nquorum all-of-them\n";
@@ -273,7 +276,7 @@ const ALL: &str = "group all-of-them all A B C\nquorum all-of-them\n";
 #[test]
 fn any_quorum_upgrades_exactly_when_the_witnesses_there_are_one() {
     // The naive oracle, over all subsets of witnesses that are there.
-    let oracles: [(&str, fn([bool; 3]) -> bool); 4] = [
+    let oracles: [(&str, Oracle); 4] = [
         (TWO_OF_THREE, |[a, b, c]| {
             [a, b, c].iter().filter(|there| **there).count() >= 2
         }),
