@@ -54,7 +54,7 @@ fn receipt(leaves: &[Tag]) -> Receipt {
             root: Digest::of(b"root"),
         },
     });
-    let line: &mut StoreLine = &mut receipt.stores[0];
+    let line: &mut StoreLine = receipt.stores.first_mut().unwrap();
     line.evidence_root = Some(evidence_root(leaves));
     line.evidence_count = u64::try_from(leaves.len()).unwrap();
     receipt
@@ -65,7 +65,8 @@ fn statement(leaves: &[Tag]) -> Statement {
 }
 
 fn open(leaves: &[Tag], n: usize) -> Option<Opening> {
-    let line = &receipt(leaves).stores[0];
+    let receipt = receipt(leaves);
+    let line = receipt.stores.first().unwrap();
     Opening::build(&key(), leaves, line, RIGHT, &store(), &place(n))
 }
 
