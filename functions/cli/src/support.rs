@@ -298,6 +298,7 @@ pub(crate) fn done<T>(result: Result<T, DeskError>) -> Result<T, Failure> {
             | DeskError::OtherStatement(_)
             | DeskError::NotStuck
             | DeskError::StillHeld
+            | DeskError::NoOpening(_)
             | DeskError::OnlyMembers
             | DeskError::NoBatch),
         ) => Err(Failure::conflict(error.to_string())),

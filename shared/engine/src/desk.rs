@@ -6,6 +6,7 @@
 mod batches;
 mod clock;
 mod holds;
+mod openings;
 mod sweeps;
 
 use std::sync::Arc;
@@ -119,6 +120,9 @@ pub enum DeskError {
     /// It is one person's request.
     #[error("this request is no batch")]
     NoBatch,
+    /// The evidence asked for cannot be opened.
+    #[error("this cannot be opened: {0}")]
+    NoOpening(&'static str),
     /// Something of ours failed.
     #[error(transparent)]
     Fault(#[from] Fault),

@@ -10,6 +10,7 @@ pub mod change;
 pub mod desk;
 pub mod download;
 pub mod dry_run;
+mod evidence;
 pub mod export;
 pub mod intake;
 pub mod keys;

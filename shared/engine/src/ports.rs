@@ -412,6 +412,12 @@ pub trait Witnesses: Debug + Send + Sync {
     /// Their verifier keys, in the order in which receipts carry their lines.
     fn vkeys(&self) -> &[String];
 
+    /// Which of them are enough: a policy that trusts the log and names them, with its groups and quorum.
+    /// None if all of them must cosign.
+    fn policy(&self) -> Option<&quittance_tlog::policy::Policy> {
+        None
+    }
+
     /// Posts the body of an `add-checkpoint` request to the n-th of them; returns status and body of
     /// its answer. Nothing is tried twice.
     ///

@@ -9,6 +9,7 @@ mod commands;
 pub mod dsse;
 pub mod file;
 mod leaf;
+pub mod opening;
 pub mod policy;
 mod sigstore;
 pub mod statement;
@@ -19,6 +20,9 @@ pub use self::commands::verify_commands;
 pub use self::dsse::{DsseError, Envelope, ReceiptKey, pae};
 pub use self::file::{FileError, MAX_FILE_BYTES, MEDIA_TYPE, ReceiptFile};
 pub use self::leaf::leaf_bytes;
+pub use self::opening::{
+    MAX_OPENING_BYTES, OPENING_MEDIA_TYPE, Opening, OpeningError, evidence_leaf, evidence_root,
+};
 pub use self::policy::{Policy, PolicyError, PolicySigner, policy_text};
 pub use self::sigstore::{SigstoreBundle, log_id};
 pub use self::statement::{

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use quittance_core::fault::Fault;
+use quittance_tlog::policy::Policy;
 use quittance_tlog::witness::{AddCheckpoint, Seen, decide};
 use quittance_tlog::{Ed25519Signer, KeyKind, NoteError, VerifierKey};
 
@@ -16,6 +17,7 @@ use crate::ports::Witnesses;
 pub struct MemoryWitnesses {
     log: VerifierKey,
     vkeys: Vec<String>,
+    policy: Option<Policy>,
     each: Arc<Vec<(Ed25519Signer, Mutex<State>)>>,
     faults: Faults,
 }
@@ -50,9 +52,19 @@ impl MemoryWitnesses {
                 .iter()
                 .map(|(signer, _)| signer.verifier().to_string())
                 .collect(),
+            policy: None,
             each: Arc::new(each),
             faults,
         })
+    }
+
+    /// Says which of them are enough.
+    #[must_use]
+    pub fn with_policy(self, policy: Policy) -> Self {
+        Self {
+            policy: Some(policy),
+            ..self
+        }
     }
 
     /// Lets a witness be away, or come back.
@@ -102,6 +114,10 @@ impl MemoryWitnesses {
 impl Witnesses for MemoryWitnesses {
     fn vkeys(&self) -> &[String] {
         &self.vkeys
+    }
+
+    fn policy(&self) -> Option<&Policy> {
+        self.policy.as_ref()
     }
 
     async fn ask(&self, n: usize, body: &str) -> Result<(u16, String), Fault> {

@@ -1,15 +1,16 @@
 //! Asking witnesses, after everything else and in nobody's way (C2SP `tlog-witness`).
 //!
-//! The published checkpoint is shown to each witness that has not cosigned it; when all have, it is
-//! published anew with their lines, and every receipt that stands in its tree is stored once more, proven
-//! against it. A witness that is away delays only that. One that has seen another history is an alarm: what
-//! it was shown, and what it holds, cannot both be the log.
+//! The published checkpoint is shown to each witness that has not cosigned it; when a quorum has, it is
+//! published anew with their lines, and every receipt that stands in its tree is stored once more, once,
+//! proven against it. Lines that come later are added to the checkpoint alone. One that has seen another
+//! history is an alarm, quorum or not: what it was shown, and what it holds, cannot both be the log.
 
 use futures::FutureExt as _;
 use jiff::Timestamp;
 use quittance_core::fault::Fault;
 use quittance_core::id::LeafId;
 use quittance_core::receipt::{Day, Envelope, ReceiptFile};
+use quittance_tlog::policy::PolicyError;
 use quittance_tlog::witness::AddCheckpoint;
 use quittance_tlog::{
     Checkpoint, Note, SignatureLine, TlogProof, VerifierKey, consistency_proof,
@@ -24,7 +25,7 @@ use crate::ports::{Clock, Witnesses};
 /// What asking came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cosigned {
-    /// The size that all witnesses have cosigned; none if some have not.
+    /// The size that a quorum of the witnesses has cosigned; none if too few have.
     pub size: Option<u64>,
     /// How many receipts were stored with cosignatures.
     pub upgraded: u64,
@@ -42,10 +43,12 @@ enum Answer {
 }
 
 impl Sequencer {
-    /// Shows the published checkpoint to the witnesses, and upgrades receipts when all have cosigned it.
+    /// Shows the published checkpoint to the witnesses, all at once, and upgrades receipts when a quorum
+    /// has cosigned it.
     ///
     /// # Errors
-    /// What ports report; the next run begins anew. `Fault::Reject` when a witness's key is none.
+    /// What ports report; the next run begins anew. `Fault::Reject` when a witness's key is none, or the
+    /// witnesses' policy can never be met.
     pub async fn cosign(
         &self,
         witnesses: &dyn Witnesses,
@@ -62,18 +65,34 @@ impl Sequencer {
             return Ok(cosigned);
         }
         let damaged = |_| Fault::reject("log: halted: the published checkpoint is not a note");
-        let mut note = Note::parse(&published).map_err(damaged)?;
-        for (n, key) in trusted.iter().enumerate() {
-            if note.verify(std::slice::from_ref(key)).is_ok() {
-                continue;
-            }
-            match self.ask(witnesses, n, key, &note, &checkpoint).await? {
+        let shown = Note::parse(&published).map_err(damaged)?;
+        let missing = trusted.iter().enumerate().filter(|(_, key)| {
+            let one = std::slice::from_ref(*key);
+            shown.verify(one).is_err()
+        });
+        let missing: Vec<(usize, &VerifierKey)> = missing.collect();
+        let work = missing
+            .iter()
+            .map(|(n, key)| self.ask(witnesses, *n, key, &shown, &checkpoint).boxed())
+            .collect();
+        let answers = self.all(work).await?;
+        let mut note = shown.clone();
+        for ((_, key), answer) in missing.iter().zip(answers) {
+            match answer {
                 Answer::Line(line) => note = note.with_line(*line),
                 Answer::Away => cosigned.away.push(key.name().to_owned()),
                 Answer::Alarm(status) => cosigned.alarms.push((key.name().to_owned(), status)),
             }
         }
-        if !cosigned.away.is_empty() || !cosigned.alarms.is_empty() {
+        let present = trusted.iter().filter(|key| {
+            let one = std::slice::from_ref(*key);
+            note.verify(one).is_ok()
+        });
+        let present: Vec<VerifierKey> = present.cloned().collect();
+        let Some(exact) = exactly(&note, &keys.log, &present) else {
+            return Err(Fault::reject("log: a cosigned checkpoint lost a line"));
+        };
+        if !is_quorum(witnesses, &exact, trusted.len(), present.len())? {
             return Ok(cosigned);
         }
         let bytes = note.to_string().into_bytes();
@@ -86,7 +105,7 @@ impl Sequencer {
         }
         cosigned.size = Some(checkpoint.size());
         cosigned.upgraded = self
-            .upgrade(&keys, &trusted, &note, checkpoint.size(), clock.now())
+            .upgrade(&keys, &present, &exact, checkpoint.size(), clock.now())
             .await?;
         Ok(cosigned)
     }
@@ -172,9 +191,6 @@ impl Sequencer {
         size: u64,
         now: Timestamp,
     ) -> Result<u64, Fault> {
-        let Some(note) = exactly(note, &keys.log, trusted) else {
-            return Err(Fault::reject("log: a cosigned checkpoint lost a line"));
-        };
         let mut at = self.upgraded_to(now).await?;
         let mut upgraded = 0;
         while at < size {
@@ -184,7 +200,7 @@ impl Sequencer {
             let work = (at..size)
                 .zip(&said.entries)
                 .map(|(index, entry)| {
-                    self.upgrade_one(keys, trusted, &note, size, index, entry.id)
+                    self.upgrade_one(keys, trusted, note, size, index, entry.id)
                         .boxed()
                 })
                 .collect();
@@ -265,6 +281,28 @@ fn vkeys(witnesses: &dyn Witnesses) -> Result<Vec<VerifierKey>, Fault> {
         VerifierKey::parse(vkey).map_err(|error| Fault::reject(format!("a witness's key: {error}")))
     };
     witnesses.vkeys().iter().map(parse).collect()
+}
+
+/// Whether those who cosigned are enough: for the witnesses' policy, or, without one, all of them.
+///
+/// # Errors
+/// `Fault::Reject` when the policy can never be met: it trusts another log, or asks for witnesses that
+/// nobody asks.
+fn is_quorum(
+    witnesses: &dyn Witnesses,
+    exact: &Note,
+    asked: usize,
+    present: usize,
+) -> Result<bool, Fault> {
+    let Some(policy) = witnesses.policy() else {
+        return Ok(present == asked);
+    };
+    match policy.evaluate(exact) {
+        // A receipt is upgraded once: not before there is a cosignature to upgrade it with.
+        Ok(_) => Ok(present > 0),
+        Err(PolicyError::Quorum) if present < asked => Ok(false),
+        Err(error) => Err(Fault::reject(format!("the witnesses' policy: {error}"))),
+    }
 }
 
 /// The note with the log's line and one line of each witness, in their order, and no other.

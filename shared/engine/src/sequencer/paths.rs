@@ -24,7 +24,7 @@ pub fn receipt(leaf: &LeafId) -> String {
     format!("{RECEIPTS}{}", leaf.file_name())
 }
 
-/// Returns the place of a receipt with the cosignatures of all witnesses; the one without stays.
+/// Returns the place of a receipt with a quorum's cosignatures; the one without stays.
 pub fn witnessed(leaf: &LeafId) -> String {
     format!("{WITNESSED}{}", leaf.file_name())
 }

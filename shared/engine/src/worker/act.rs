@@ -10,26 +10,20 @@ use quittance_core::digest::HmacKey;
 use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::hold::HoldOn;
 use quittance_core::id::StoreId;
-use quittance_core::manifest::{Locator, Match, Part};
+use quittance_core::manifest::{Match, Part};
 use quittance_core::outcome::{Attested, Exemption, TaskOutcome};
 use quittance_core::plan;
+use quittance_core::receipt::evidence_leaf;
 use quittance_core::request::{Request, Right};
 use quittance_core::task::{Located, Task, TaskEvent};
-use serde::{Deserialize, Serialize};
 
 use super::batch::attestation;
 use super::{Hand, Step, Worker};
+use crate::evidence::Touched;
 use crate::ledger::{Item, Key, Version, Write};
 use crate::papers::{parse_json, to_json};
 use crate::ports::{Effect, Question};
 use crate::{reading, vault};
-
-/// The evidence of one part: what was touched, in manifest order, by keyed name.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Touched {
-    pub(super) v: u8,
-    pub(super) leaves: Vec<quittance_core::digest::Tag>,
-}
 
 impl Worker {
     /// Commits `Located → Acting`, the request's first effect, and that nothing holds or ends it.
@@ -182,7 +176,7 @@ impl Worker {
             .iter()
             .zip(effects)
             .filter(|(_, effect)| *effect != Effect::NotTheirs)
-            .map(|(found, _)| evidence_leaf(key, self.right(), task, &found.locator))
+            .map(|(found, _)| evidence_leaf(key, self.right(), &task.store, &found.locator))
             .collect();
         let name = vault::evidence_part(task, task.generation, task.round, part.part);
         let touched = to_json(&Touched { v: 1, leaves })?;
@@ -279,21 +273,6 @@ impl Worker {
         self.replace_task(task, version).await?;
         Ok(Step::Again)
     }
-}
-
-/// The keyed name of one touched thing: one leaf of the evidence tree.
-pub(super) fn evidence_leaf(
-    key: &HmacKey,
-    right: Right,
-    task: &Task,
-    locator: &Locator,
-) -> quittance_core::digest::Tag {
-    let parts: [&[u8]; 3] = [
-        right.name().as_bytes(),
-        task.store.as_str().as_bytes(),
-        &locator.evidence_bytes(),
-    ];
-    key.tag("dsr-evidence/v1", &parts)
 }
 
 pub(super) fn stage_after(

@@ -6,21 +6,21 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use quittance_core::digest::{Digest, Tag};
+use quittance_core::digest::Digest;
 use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::manifest::{Locator, Match, Part};
 use quittance_core::outcome::{Check, CheckMethod};
 use quittance_core::plan;
+use quittance_core::receipt::evidence_root;
 use quittance_core::request::Request;
 use quittance_core::task::{Task, TaskEvent};
-use quittance_tlog::hash;
 
-use super::act::{Touched, located, stage_after};
+use super::act::{located, stage_after};
 use super::{Hand, Step, Worker};
 use crate::ledger::Version;
 use crate::papers::{parse_json, to_json};
 use crate::ports::Question;
-use crate::vault;
+use crate::{evidence, vault};
 
 /// What a look back found.
 pub(super) struct Remains {
@@ -91,7 +91,7 @@ impl Worker {
                 .another_round(task, version, as_of, remains.arrived)
                 .await;
         }
-        let leaves = self.evidence(&task).await?;
+        let leaves = evidence::leaves(&*self.vault, &task).await?;
         task.outcome.evidence_root = (!leaves.is_empty()).then(|| evidence_root(&leaves));
         task.outcome.check = Some(Check {
             method: remains.method,
@@ -215,58 +215,9 @@ impl Worker {
 
     /// How much the rounds of this data map touched so far.
     async fn counted(&self, task: &Task) -> Result<u64, Fault> {
-        let mut leaves = Vec::new();
-        self.evidence_of(task, task.generation, &mut leaves).await?;
+        let leaves = evidence::leaves_under(&*self.vault, task, task.generation).await?;
         Ok(u64::try_from(leaves.len()).unwrap_or(u64::MAX))
     }
-
-    /// Reads the evidence of all rounds, in order, under every data map so far, and of all sweeps.
-    pub(super) async fn evidence(&self, task: &Task) -> Result<Vec<Tag>, Fault> {
-        let mut leaves = Vec::new();
-        for generation in 0..=task.generation {
-            self.evidence_of(task, generation, &mut leaves).await?;
-        }
-        for n in &task.swept {
-            let name = vault::sweep_evidence(&task.store, *n);
-            if let Some(bytes) = self.vault.read(task.request, &name).await? {
-                let touched: Touched = parse_json(&bytes)?;
-                leaves.extend(touched.leaves);
-            }
-        }
-        Ok(leaves)
-    }
-
-    /// Reads what was kept under one data map. Rounds and parts have no gaps.
-    async fn evidence_of(
-        &self,
-        task: &Task,
-        generation: u32,
-        leaves: &mut Vec<Tag>,
-    ) -> Result<(), Fault> {
-        for round in 1.. {
-            for part in 0.. {
-                let name = vault::evidence_part(task, generation, round, part);
-                match self.vault.read(task.request, &name).await? {
-                    Some(bytes) => {
-                        let touched: Touched = parse_json(&bytes)?;
-                        leaves.extend(touched.leaves);
-                    }
-                    None if part == 0 => return Ok(()),
-                    None => break,
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// RFC 6962 root over the evidence leaves: one of them can be opened without the rest.
-pub(super) fn evidence_root(leaves: &[Tag]) -> Digest {
-    let hashes: Vec<hash::Hash> = leaves
-        .iter()
-        .map(|leaf| hash::leaf_hash(leaf.as_bytes()))
-        .collect();
-    Digest::new(*hash::tree_root(&hashes).as_bytes())
 }
 
 /// Rounds over a store that keeps filling up: the first, and two more.

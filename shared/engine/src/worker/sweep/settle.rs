@@ -15,22 +15,23 @@ use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::manifest::{Cursor, Locator, Match, Part};
 use quittance_core::message::Message;
 use quittance_core::outcome::{Check, CheckMethod};
+use quittance_core::receipt::{evidence_leaf, evidence_root};
 use quittance_core::request::{Request, Right};
 use quittance_core::subject::Identifiers;
 use quittance_core::sweep::{Cut, MAX_ROUNDS, Purpose, Sweep, SweepEvent};
 use quittance_core::task::{Membership, Task, TaskEvent, TaskStage};
 
-use super::super::act::{self, Touched, evidence_leaf};
-use super::super::verify::evidence_root;
+use super::super::act;
 use super::super::{Step, Worker};
 use super::papers::{Member, Name, ObjectResult, name_of};
 use super::shards::was_read;
 use super::{MEMBERS_AT_ONCE, stage_after};
+use crate::evidence::Touched;
 use crate::ledger::Version;
 use crate::papers::{parse_json, to_json};
 use crate::ports::MemberRows;
 use crate::record::Record;
-use crate::{reading, stuck, vault};
+use crate::{evidence, reading, stuck, vault};
 
 /// One member's share of an object.
 struct Share {
@@ -322,7 +323,7 @@ impl Worker {
             .iter()
             .map(|share| {
                 let place = locator(&share.result);
-                evidence_leaf(&papers.evidence_key, self.right(), task, &place)
+                evidence_leaf(&papers.evidence_key, self.right(), &task.store, &place)
             })
             .collect();
         let touched = to_json(&Touched { v: 1, leaves })?;
@@ -366,7 +367,7 @@ impl Worker {
     ) -> Result<(), Fault> {
         let arrived = mine.iter().filter(|share| share.round > MAX_ROUNDS);
         let at = sweep.round_at.unwrap_or(sweep.opened_at);
-        let leaves = self.evidence(&task).await?;
+        let leaves = evidence::leaves(&*self.vault, &task).await?;
         task.outcome.evidence_root = (!leaves.is_empty()).then(|| evidence_root(&leaves));
         task.outcome.check = Some(Check {
             method: CheckMethod::Rescan,
