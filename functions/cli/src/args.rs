@@ -208,6 +208,47 @@ pub(crate) struct EvidenceArgs {
 pub(crate) enum EvidenceCommand {
     /// Pack receipts, log, register, timeline and figures into a new directory, a bag (RFC 8493)
     Export(ExportArgs),
+    /// List the places that a request touched in a store, one a line: what can be opened
+    Places {
+        /// The request's reference
+        reference: String,
+        /// The store's id
+        store: String,
+        #[command(flatten)]
+        at: Where,
+    },
+    /// Open the evidence of one place under a receipt, for somebody who asks about it: a file that shows this
+    /// place and no other
+    Open {
+        /// The receipt file
+        receipt: PathBuf,
+        /// The store's id
+        store: String,
+        /// The place, as `dsr evidence places` writes it
+        place: String,
+        /// The policy by which the receipt is verified first
+        #[arg(long, value_name = "FILE")]
+        policy: PathBuf,
+        /// Where to write the opening
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        #[command(flatten)]
+        at: Where,
+    },
+    /// Check an opening, offline: the receipt, that the opening is of its evidence, and of this place
+    Check {
+        /// The opening
+        opening: PathBuf,
+        /// The receipt file
+        #[arg(long, value_name = "FILE")]
+        receipt: PathBuf,
+        /// The place that it is said to be about
+        #[arg(long, value_name = "PLACE")]
+        place: String,
+        /// The policy by which the receipt is verified first
+        #[arg(long, value_name = "FILE")]
+        policy: PathBuf,
+    },
     /// Check a bag, offline: digests, the whole log, every receipt, the account
     Verify {
         /// The bag's directory

@@ -3,6 +3,8 @@
 //! What a bag holds and how it is packed is [`quittance_core::bag`]'s. Nothing is packed that was not
 //! verified first: the log is rebuilt, every receipt compared.
 
+mod opening;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
@@ -37,6 +39,32 @@ pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 pub(crate) fn evidence(args: EvidenceArgs) -> Result<ExitCode, Failure> {
     match args.command {
         EvidenceCommand::Export(args) => wait_for(export(args)),
+        EvidenceCommand::Places {
+            reference,
+            store,
+            at,
+        } => wait_for(opening::places(reference, store, at)),
+        EvidenceCommand::Open {
+            receipt,
+            store,
+            place,
+            policy,
+            out,
+            at,
+        } => wait_for(opening::open(opening::Asked {
+            receipt,
+            store,
+            place,
+            policy,
+            out,
+            at,
+        })),
+        EvidenceCommand::Check {
+            opening,
+            receipt,
+            place,
+            policy,
+        } => opening::check(&opening, &receipt, &place, &policy),
         EvidenceCommand::Verify {
             bag,
             policy,

@@ -271,11 +271,15 @@ pub(crate) fn store_id(text: &str) -> Result<StoreId, Failure> {
 }
 
 pub(crate) fn done<T>(result: Result<T, DeskError>) -> Result<T, Failure> {
+    let done = told(result)?;
+    talk("done");
+    Ok(done)
+}
+
+/// What the desk says, and why it says no.
+pub(crate) fn told<T>(result: Result<T, DeskError>) -> Result<T, Failure> {
     match result {
-        Ok(done) => {
-            talk("done");
-            Ok(done)
-        }
+        Ok(told) => Ok(told),
         Err(DeskError::Fault(fault)) => Err(Failure::of(&fault)),
         Err(error @ (DeskError::NoRequest(_) | DeskError::NoTask(_) | DeskError::NoRegime(_))) => {
             Err(Failure::not_found(error.to_string()))

@@ -4,15 +4,41 @@
 //! receipt itself verifies, and who may ask, are the caller's.
 
 use quittance_core::fault::Fault;
-use quittance_core::id::StoreId;
-use quittance_core::manifest::Locator;
+use quittance_core::id::{RequestId, StoreId};
+use quittance_core::manifest::{Locator, Part};
 use quittance_core::receipt::{Opening, Statement, evidence_root};
 
 use super::{Desk, DeskError};
-use crate::papers::Papers;
-use crate::{evidence, reading};
+use crate::papers::{Papers, parse_json};
+use crate::{evidence, reading, vault};
 
 impl Desk {
+    /// Lists the places in a store that a request's manifests name, in their order, under the data map
+    /// that it was worked under last: what can be opened. Personal: keys may hold identifiers.
+    ///
+    /// # Errors
+    /// [`DeskError::NoTask`] for a store that the request does not concern.
+    pub async fn places(
+        &self,
+        request: RequestId,
+        store: &StoreId,
+    ) -> Result<Vec<Locator>, DeskError> {
+        let task = reading::task(&*self.ledger, request, store).await?;
+        let (task, _) = task.ok_or_else(|| DeskError::NoTask(store.clone()))?;
+        let mut places = Vec::new();
+        for round in 1..=task.rounds {
+            for part in 0.. {
+                let name = vault::manifest_part(&task, round, part);
+                let Some(bytes) = self.vault.read(request, &name).await? else {
+                    break;
+                };
+                let part: Part = parse_json(&bytes)?;
+                places.extend(part.matches.into_iter().map(|found| found.locator));
+            }
+        }
+        Ok(places)
+    }
+
     /// Opens the leaf of one touched thing under the root that a receipt or amendment states; returns
     /// the opening's bytes, which verify against that statement and that place. The bytes name the place
     /// to whoever can guess it: hand them to whoever may know it.
