@@ -5,13 +5,15 @@
 //! whether it was made, and takes the counts from the intent. The list of those who must not be
 //! touched is read before each object's commit.
 
+use quittance_core::data_map::Store;
 use quittance_core::fault::Fault;
-use quittance_core::sweep::ObjectRef;
+use quittance_core::sweep::{Cut, ObjectRef, Purpose, Shard, Sweep};
 use serde::{Deserialize, Serialize};
 
-use super::super::Worker;
-use super::papers::ObjectResult;
-use super::work::{Job, result};
+use super::super::{Hand, Worker};
+use super::papers::{ObjectResult, Piece, roster};
+use super::work::{Job, OBJECTS_AT_ONCE, index_of, matched_rows, result};
+use crate::ledger::{Item, Write};
 use crate::papers::{parse_json, to_json};
 use crate::ports::{Draft, MemberRows, RecordEraser, Standing};
 use crate::vault;
@@ -76,6 +78,90 @@ impl Worker {
             }
         }
         Err(Fault::retry("an object keeps changing under the sweep"))
+    }
+
+    /// Takes in what a sweep that was cut short did and nobody said: whoever did it died before the
+    /// commit. Its shards are not worked on any more, so what is committed here is their last word.
+    pub(super) async fn take_in(&self, sweep: &Sweep) -> Result<(), Fault> {
+        let Hand::Erase(_, eraser) = &self.hand else {
+            return Ok(());
+        };
+        if sweep.purpose != Purpose::Forget {
+            return Ok(());
+        }
+        let map = self.map.clone();
+        // To ask how an object stands may finish a rewrite, which a hold forbids; and a store that
+        // left the map cannot be asked.
+        let store = map.store(&sweep.id.store);
+        let store = store.filter(|_| sweep.cut == Some(Cut::Redescribed));
+        for (mut shard, version) in self.shards(sweep).await? {
+            if shard.k < sweep.first_shard || shard.is_done() {
+                continue;
+            }
+            let name = vault::shard_result(sweep.id.right, shard.k, shard.results);
+            let kept = self.vault.read(sweep.vault, &name).await?;
+            let piece: Piece = match (kept, store) {
+                (Some(bytes), _) => parse_json(&bytes)?,
+                (None, Some(store)) => {
+                    let results = self.made(store, sweep, &shard, &**eraser).await?;
+                    if results.is_empty() {
+                        continue;
+                    }
+                    let piece = Piece {
+                        v: 1,
+                        round: sweep.round,
+                        results,
+                    };
+                    let bytes = to_json(&piece)?;
+                    parse_json(&self.vault.keep(sweep.vault, &name, &bytes).await?)?
+                }
+                (None, None) => continue,
+            };
+            shard.cursor = shard.objects;
+            shard.results = shard.results.saturating_add(1);
+            shard.matched += piece.results.iter().map(matched_rows).sum::<u64>();
+            self.ledger
+                .commit(&[Write::Replace(Item::Shard(shard), version)])
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Finds what was rewritten of a shard since its last commit, by the marks that it left.
+    async fn made(
+        &self,
+        store: &Store,
+        sweep: &Sweep,
+        shard: &Shard,
+        eraser: &dyn RecordEraser,
+    ) -> Result<Vec<ObjectResult>, Fault> {
+        let members = self.members(sweep).await?;
+        let job = Job {
+            store,
+            roster: roster(sweep, &members),
+            members,
+            sweep: sweep.clone(),
+            shard: shard.clone(),
+        };
+        let file = self.shard_file(sweep, shard.k).await?;
+        let mut made = Vec::new();
+        let begun = (0..).zip(&file.objects).skip(index_of(shard.cursor));
+        for (index, object) in begun.take(OBJECTS_AT_ONCE) {
+            // That a version is gone says nothing where the store may be another place by now.
+            if object.noncurrent {
+                continue;
+            }
+            let intents = self.intents(&job, index).await?;
+            if intents.is_empty() {
+                continue;
+            }
+            match self.already(&job, index, object, eraser, &intents).await {
+                Ok(done) => made.extend(done),
+                Err(Fault::Block(_)) => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(made)
     }
 
     /// Whether somebody else committed this object, or ended the round, meanwhile.

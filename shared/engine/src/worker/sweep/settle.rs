@@ -84,6 +84,9 @@ impl Worker {
         version: Version,
         until: Timestamp,
     ) -> Result<Step, Fault> {
+        if sweep.cut.is_some() && sweep.cursor == 0 {
+            self.take_in(&sweep).await?;
+        }
         let members = self.members(&sweep).await?;
         let excluded = self.excluded(&sweep, &members).await?;
         let from = sweep.cursor;

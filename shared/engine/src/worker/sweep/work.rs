@@ -284,11 +284,11 @@ fn blocked(object: &ObjectRef, reason: BlockReason) -> ObjectResult {
     }
 }
 
-fn index_of(cursor: u32) -> usize {
+pub(super) fn index_of(cursor: u32) -> usize {
     usize::try_from(cursor).unwrap_or(usize::MAX)
 }
 
-fn matched_rows(result: &ObjectResult) -> u64 {
+pub(super) fn matched_rows(result: &ObjectResult) -> u64 {
     result.matched.iter().map(|rows| rows.rows).sum()
 }
 
@@ -301,6 +301,6 @@ fn size_of(result: &ObjectResult) -> usize {
 }
 
 /// How many objects are worked on between two commits.
-const OBJECTS_AT_ONCE: usize = 16;
+pub(super) const OBJECTS_AT_ONCE: usize = 16;
 /// How many bytes of rows and items a result holds before it is committed.
 const BYTES_AT_ONCE: usize = 4 << 20;
