@@ -9,6 +9,7 @@ mod amend;
 mod batch;
 mod collect;
 mod gate;
+mod left;
 mod locate;
 mod question;
 mod replan;

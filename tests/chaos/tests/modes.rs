@@ -1,13 +1,16 @@
 //! What a deletion leaves: pseudonyms that are called so, what the law keeps, and copies that nobody
 //! reaches; through the whole engine, under every fault.
 
-use quittance_chaos::script::{DELETE, all_is_well, asked, request, store, task};
+use quittance_chaos::script::{
+    DELETE, Then, all_is_well, asked, interrupt_at, now, request, store, task,
+};
 use quittance_chaos::table::Scenario;
 use quittance_chaos::world::map_without;
 use quittance_chaos::{Ask, World};
+use quittance_core::fault::BlockReason;
 use quittance_core::outcome::ResidualKind;
 use quittance_core::request::{Outcome, Right, Stage};
-use quittance_core::task::TaskStage;
+use quittance_core::task::{Task, TaskStage};
 use quittance_engine::memory::faults::Injection;
 use serde_json::{Value, json};
 
@@ -81,6 +84,33 @@ fn a_receipt_calls_pseudonyms_so_and_lists_what_is_kept_and_what_survives() {
     let customers = line(&statement, "Customer account");
     assert_eq!(customers["residuals"][0]["what"], "pitr");
     assert!(customers.get("pseudonymised").is_none());
+}
+
+#[test]
+fn a_store_that_is_blocked_half_way_tells_what_its_effects_left() {
+    let world = company();
+    let events = store("events");
+    let ask = Ask {
+        person: 1,
+        right: Right::Deletion,
+    };
+    let id = asked(&world, ask);
+    let acts = |task: &Task| task.store == events && task.stage == TaskStage::Acting;
+    while !world.tasks(id).iter().any(acts) {
+        interrupt_at(&world, 0, |_| Then::GoesOn);
+    }
+    let locked = Some(BlockReason::Locked);
+    world.records.refuse(&events, "events/0", locked);
+    world.work_off(60);
+    now(world.desk().allow_partial(id)).unwrap();
+    world.work_off(20);
+    all_is_well(&world);
+    assert_eq!(request(&world, id).stage, Stage::Closed(Outcome::Partial));
+    let statement: Value = serde_json::from_slice(&world.outcome_statement(id)).unwrap();
+    let events = line(&statement, "Listening history");
+    assert_eq!(events["blocked"][0]["reason"], "locked");
+    assert_eq!(events["pseudonymised"], json!(1));
+    assert_eq!(events["residuals"], json!([{ "what": "inventory" }]));
 }
 
 #[test]

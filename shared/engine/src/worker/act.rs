@@ -4,20 +4,20 @@
 //! the vault as keyed evidence, first write wins, and the counts are taken from what stands there.
 
 use futures::future::try_join_all;
-use jiff::Timestamp;
-use quittance_core::data_map::{DeletionRule, Retention, Store};
+use quittance_core::data_map::{DeletionRule, Store};
 use quittance_core::digest::HmacKey;
 use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::hold::HoldOn;
 use quittance_core::id::StoreId;
 use quittance_core::manifest::{Match, Part};
-use quittance_core::outcome::{Attested, Exemption, TaskOutcome};
+use quittance_core::outcome::{Attested, TaskOutcome};
 use quittance_core::plan;
 use quittance_core::receipt::evidence_leaf;
 use quittance_core::request::{Request, Right};
 use quittance_core::task::{Located, Task, TaskEvent};
 
 use super::batch::attestation;
+use super::left::exemption;
 use super::{Hand, Step, Worker};
 use crate::evidence::Touched;
 use crate::ledger::{Item, Key, Version, Write};
@@ -210,36 +210,6 @@ impl Worker {
         Ok(Step::Again)
     }
 
-    /// Notes what the effects left, at the look back: what a law makes us keep of redacted things, and
-    /// the copies that no effect reaches.
-    pub(super) async fn note_what_is_left(
-        &self,
-        request: &Request,
-        task: &mut Task,
-        at: Timestamp,
-    ) -> Result<(), Fault> {
-        let Hand::Erase(eraser, _) = &self.hand else {
-            return Ok(());
-        };
-        let Some(store) = self.map.store(&task.store) else {
-            return Ok(());
-        };
-        if task.outcome.evidence_count == 0 {
-            return Ok(());
-        }
-        if let Some(kept) = store.deletion.retention() {
-            let outcome = &task.outcome;
-            let count = outcome.redacted.saturating_add(outcome.pseudonymised);
-            task.outcome.exempt = Some(exemption(kept, request, count));
-        }
-        let residuals = &mut task.outcome.residuals;
-        residuals.extend(&eraser.residuals(store, at).await?);
-        for (what, lasts) in &store.copies {
-            residuals.add(*what, lasts.ends_at(at));
-        }
-        Ok(())
-    }
-
     /// Stops before a store in which nothing may be deleted.
     async fn mind_the_hold(&self, task: &Task) -> Result<(), Fault> {
         if self.right() == Right::Deletion && self.is_store_held(&task.store).await? {
@@ -292,13 +262,3 @@ pub(super) fn located(task: &Task) -> Result<&Located, Fault> {
 
 /// How many effects of one part are in flight.
 const EFFECTS_AT_ONCE: usize = 8;
-
-/// Says what is kept of a request's data, and until when.
-fn exemption(kept: &Retention, request: &Request, count: u64) -> Exemption {
-    let from = request.accepted_at.unwrap_or(request.submitted_at);
-    Exemption {
-        reason: kept.basis.as_str().to_owned(),
-        count,
-        until: kept.until.ends_at(from),
-    }
-}

@@ -158,6 +158,7 @@ impl Worker {
                 .await;
         }
         let disclosed = self.disclosed(request, outcome).await?;
+        let tasks = self.with_what_is_left(request, &tasks).await?;
         let mut change = Change::new(request.clone(), version);
         change.request.amendments += 1;
         let n = change.request.amendments;

@@ -112,9 +112,10 @@ impl Worker {
         accepted: &Sequenced,
     ) -> Result<Step, Fault> {
         let disclosed = self.disclosed(&request, outcome).await?;
+        let tasks = self.with_what_is_left(&request, tasks).await?;
         let bytes = statement::outcome(&statement::Sealed {
             request: &request,
-            tasks,
+            tasks: &tasks,
             map: &self.map,
             outcome,
             accepted,
