@@ -44,21 +44,7 @@ pub(crate) fn evidence(args: EvidenceArgs) -> Result<ExitCode, Failure> {
             store,
             at,
         } => wait_for(opening::places(reference, store, at)),
-        EvidenceCommand::Open {
-            receipt,
-            store,
-            place,
-            policy,
-            out,
-            at,
-        } => wait_for(opening::open(opening::Asked {
-            receipt,
-            store,
-            place,
-            policy,
-            out,
-            at,
-        })),
+        EvidenceCommand::Open(args) => wait_for(opening::open(args)),
         EvidenceCommand::Check {
             opening,
             receipt,

@@ -1,6 +1,6 @@
 //! `dsr evidence places`, `open` and `check`: one thing of a receipt's evidence, shown without the others.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -10,21 +10,11 @@ use quittance_core::receipt::{
 };
 use quittance_engine::ports::Ledger;
 
-use crate::args::Where;
+use crate::args::{OpenEvidenceArgs, Where};
 use crate::evidence::put;
 use crate::offline::{parse_policy, read};
 use crate::printing::{Failure, data, json, talk, verification_failed};
 use crate::support::{adapters, desk, find, store_id, told};
-
-/// What is to be opened.
-pub(super) struct Asked {
-    pub(super) receipt: PathBuf,
-    pub(super) store: String,
-    pub(super) place: String,
-    pub(super) policy: PathBuf,
-    pub(super) out: PathBuf,
-    pub(super) at: Where,
-}
 
 /// `dsr evidence places`.
 pub(super) async fn places(
@@ -48,7 +38,7 @@ pub(super) async fn places(
 }
 
 /// `dsr evidence open`.
-pub(super) async fn open(asked: Asked) -> Result<ExitCode, Failure> {
+pub(super) async fn open(asked: OpenEvidenceArgs) -> Result<ExitCode, Failure> {
     let place = parse_place(&asked.place)?;
     let Some(statement) = verified(&asked.receipt, &asked.policy)? else {
         return Ok(refused());
