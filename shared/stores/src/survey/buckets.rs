@@ -10,7 +10,7 @@ use quittance_core::data_map::{DataMap, Place};
 use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::outcome::ResidualKind;
 
-use super::{About, Asked, Finding, FindingKind, asked};
+use super::{About, Asked, Finding, FindingKind, asked, unlisted, unnamed};
 use crate::{AwsStores, errors};
 
 /// Lists the account's buckets that no store names.
@@ -26,12 +26,7 @@ pub(super) async fn unmapped(
         let page = match asked(page, |error| errors::s3("ListBuckets", "all", error))? {
             Asked::Told(page) => page,
             Asked::Refused(reason) => {
-                findings.push(Finding {
-                    store: None,
-                    place: "buckets".to_owned(),
-                    kind: FindingKind::Unasked,
-                    says: format!("cannot be listed: {reason}; allow s3:ListAllMyBuckets"),
-                });
+                unlisted(findings, "buckets", reason, "s3:ListAllMyBuckets");
                 return Ok(());
             }
         };
@@ -39,13 +34,7 @@ pub(super) async fn unmapped(
             if named.contains(bucket) || own.contains(bucket) {
                 continue;
             }
-            let says = "is in no store; add a store, or make sure that it holds no personal data";
-            findings.push(Finding {
-                store: None,
-                place: format!("bucket {bucket}"),
-                kind: FindingKind::Unmapped,
-                says: says.to_owned(),
-            });
+            unnamed(findings, format!("bucket {bucket}"), "");
         }
     }
     Ok(())

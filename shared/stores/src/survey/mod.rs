@@ -162,6 +162,28 @@ fn place(store: &Store) -> String {
     }
 }
 
+/// Notes a place of the account that no store names.
+fn unnamed(findings: &mut Vec<Finding>, place: String, size: &str) {
+    findings.push(Finding {
+        store: None,
+        place,
+        kind: FindingKind::Unmapped,
+        says: format!(
+            "is in no store{size}; add a store, or make sure that it holds no personal data"
+        ),
+    });
+}
+
+/// Notes places that may not be listed.
+fn unlisted(findings: &mut Vec<Finding>, places: &str, reason: BlockReason, verb: &str) {
+    findings.push(Finding {
+        store: None,
+        place: places.to_owned(),
+        kind: FindingKind::Unasked,
+        says: format!("cannot be listed: {reason}; allow {verb}"),
+    });
+}
+
 /// What a question came to.
 enum Asked<T> {
     Told(T),

@@ -10,7 +10,7 @@ use quittance_core::data_map::{DataMap, FindHow, KeyQuery, KeyType, SortTest};
 use quittance_core::fault::{BlockReason, Fault};
 use quittance_core::outcome::ResidualKind;
 
-use super::{About, Asked, Finding, FindingKind, asked};
+use super::{About, Asked, Finding, FindingKind, asked, unlisted, unnamed};
 use crate::{AwsStores, errors};
 
 /// Lists the tables of the account and region that no store names.
@@ -28,12 +28,7 @@ pub(super) async fn unmapped(
         let listed = match asked(listed, |error| errors::dynamodb("ListTables", "all", error))? {
             Asked::Told(listed) => listed,
             Asked::Refused(reason) => {
-                findings.push(Finding {
-                    store: None,
-                    place: "tables".to_owned(),
-                    kind: FindingKind::Unasked,
-                    says: format!("cannot be listed: {reason}; allow dynamodb:ListTables"),
-                });
+                unlisted(findings, "tables", reason, "dynamodb:ListTables");
                 return Ok(());
             }
         };
@@ -45,14 +40,7 @@ pub(super) async fn unmapped(
             let described = described.send().await.ok();
             let items = described.and_then(|answer| answer.table?.item_count);
             let size = items.map_or_else(String::new, |items| format!(", about {items} items"));
-            findings.push(Finding {
-                store: None,
-                place: format!("table {table}"),
-                kind: FindingKind::Unmapped,
-                says: format!(
-                    "is in no store{size}; add a store, or make sure that it holds no personal data"
-                ),
-            });
+            unnamed(findings, format!("table {table}"), &size);
         }
         after = listed.last_evaluated_table_name;
         if after.is_none() {

@@ -4,6 +4,7 @@
 use quittance_core::digest::HmacKey;
 use quittance_core::id::StoreId;
 
+use super::parquet::{Person, decoded, looked, plain, rows, table, write};
 use super::*;
 
 pub(super) fn names() -> Pseudonyms {
@@ -69,4 +70,42 @@ fn rows_in_csv_are_named_and_stay_apart() {
         "id,mail\n7,Ann\n7,\"Ann\"\n7,\n8,Ann\n",
         &format!("id,mail\n7,{ann}\n7,\"{ann}\"\n7,\n8,Ann\n"),
     );
+}
+
+#[test]
+fn texts_get_pseudonyms_and_nothing_of_them_is_left() {
+    let person = |id, mail| Person {
+        id,
+        mail: Some(mail),
+        user: None,
+        tags: None,
+        old: vec![],
+        four: None,
+    };
+    let people = [
+        vec![person(1, "ann@x.test"), person(2, "bob@x.test")],
+        vec![person(3, "ann@x.test")],
+    ];
+    let file = write(&people, &plain());
+    let masks = pseudonymised(&["mail"]);
+    let redact = Action::Redact(masks.clone());
+    let (target, _) = parquet::rewritten(&file, &["mail"], &["ann@x.test"], redact).unwrap();
+    let left = decoded(&target.bytes);
+    assert!(memchr::memmem::find(&left, b"ann@x.test").is_none());
+    let ann = &*names().of("ann@x.test").leak();
+    let expected = [
+        vec![person(1, ann), person(2, "bob@x.test")],
+        vec![person(3, ann)],
+    ];
+    assert_eq!(rows(&target.bytes), rows(&write(&expected, &plain())));
+    // By another column the rows are found again, and nothing is left to do.
+    let unmasked = Action::Unmasked(masks);
+    let (again, groups, _) = looked(&target.bytes, &["id"], &["1", "3"], unmasked).unwrap();
+    assert_eq!((again.rows_matched, groups.len()), (0, 0));
+    let blind = Masks::from(BTreeMap::from([(
+        FieldPath::parse("mail").unwrap(),
+        Mask::Pseudonym,
+    )]));
+    let refused = table(&file, &["mail"], &["a"], Action::Redact(blind)).unwrap_err();
+    assert!(matches!(refused, RewriteError::NoKey));
 }
