@@ -20,6 +20,7 @@ mod kill;
 mod law;
 mod local;
 mod many;
+mod openings;
 mod rewrite;
 mod support;
 mod witness;

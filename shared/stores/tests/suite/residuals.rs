@@ -70,10 +70,7 @@ where_it_can_be! {
 #[tokio::test]
 async fn a_buckets_replicas_inventories_and_access_logs_are_listed() {
     let world = World::start().await;
-    // Only buckets with versions are replicated.
-    world
-        .bucket("media", Some(s3::BucketVersioningStatus::Enabled))
-        .await;
+    world.bucket("media", None).await;
     let store = store("s3: { bucket: media, objects: \"avatars/{customer_id}/\" }");
     assert_eq!(listed(&world, &store, NOW).await, []);
     let bucket = s3::InventoryS3BucketDestination::builder()
@@ -111,18 +108,7 @@ async fn a_buckets_replicas_inventories_and_access_logs_are_listed() {
         .send()
         .await
         .unwrap();
-    let destination = s3::Destination::builder().bucket("arn:aws:s3:::copies");
-    let rule = s3::ReplicationRule::builder()
-        .status(s3::ReplicationRuleStatus::Enabled)
-        .destination(destination.build().unwrap());
-    let replication = s3::ReplicationConfiguration::builder()
-        .role("arn:aws:iam::123456789012:role/copies")
-        .rules(rule.build().unwrap());
-    let put = world.s3.put_bucket_replication().bucket("media");
-    put.replication_configuration(replication.build().unwrap())
-        .send()
-        .await
-        .unwrap();
+    world.replicated("media").await;
     let later = NOW + SignedDuration::from_mins(10);
     let kinds = [
         ResidualKind::AccessLog,

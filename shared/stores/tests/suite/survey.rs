@@ -186,22 +186,7 @@ async fn what_rewrites_set_off_and_what_keeps_objects_is_told_and_is_no_drift() 
         .send()
         .await
         .unwrap();
-    // Only buckets with versions are replicated.
-    world
-        .versioning("lake", s3::BucketVersioningStatus::Enabled)
-        .await;
-    let destination = s3::Destination::builder().bucket("arn:aws:s3:::copies");
-    let rule = s3::ReplicationRule::builder()
-        .status(s3::ReplicationRuleStatus::Enabled)
-        .destination(destination.build().unwrap());
-    let replication = s3::ReplicationConfiguration::builder()
-        .role("arn:aws:iam::123456789012:role/copies")
-        .rules(rule.build().unwrap());
-    let put = world.s3.put_bucket_replication().bucket("lake");
-    put.replication_configuration(replication.build().unwrap())
-        .send()
-        .await
-        .unwrap();
+    world.replicated("lake").await;
     let archive = s3::Transition::builder()
         .days(30)
         .storage_class(s3::TransitionStorageClass::DeepArchive);

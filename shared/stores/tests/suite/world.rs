@@ -220,6 +220,25 @@ impl World {
             .unwrap();
     }
 
+    /// Has a bucket, which must have versions, copied to another.
+    pub(crate) async fn replicated(&self, bucket: &str) {
+        use aws_sdk_s3::types as s3;
+        self.versioning(bucket, BucketVersioningStatus::Enabled)
+            .await;
+        let destination = s3::Destination::builder().bucket("arn:aws:s3:::copies");
+        let rule = s3::ReplicationRule::builder()
+            .status(s3::ReplicationRuleStatus::Enabled)
+            .destination(destination.build().unwrap());
+        let replication = s3::ReplicationConfiguration::builder()
+            .role("arn:aws:iam::123456789012:role/copies")
+            .rules(rule.build().unwrap());
+        let put = self.s3.put_bucket_replication().bucket(bucket);
+        put.replication_configuration(replication.build().unwrap())
+            .send()
+            .await
+            .unwrap();
+    }
+
     pub(crate) async fn object(&self, bucket: &str, key: &str, body: &str) -> Option<String> {
         self.s3
             .put_object()
