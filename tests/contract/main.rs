@@ -24,9 +24,13 @@ mod in_memory {
     use quittance_engine::memory::mailer::MemoryMailer;
     use quittance_engine::memory::signer::MemorySigner;
     use quittance_engine::memory::vault::MemoryVault;
+    use quittance_engine::memory::witness::{MemoryCosigner, MemoryOfWitness};
     use quittance_engine::ports::Clock as _;
+    use quittance_engine::witness::Witness;
+    use quittance_tlog::VerifierKey;
 
     use crate::behaviours::World;
+    use crate::behaviours::samples::LOG_VKEY;
 
     #[expect(clippy::unused_async, reason = "other worlds take time to make")]
     async fn world() -> World {
@@ -42,7 +46,13 @@ mod in_memory {
             tiles: Arc::new(MemoryTiles::new(faults.clone())),
             head_lock: Arc::new(MemoryHead::new(faults.clone())),
             signer: Arc::new(MemorySigner::new("log.test/dsr", 1, faults.clone()).unwrap()),
-            mailer: Arc::new(MemoryMailer::new(faults)),
+            mailer: Arc::new(MemoryMailer::new(faults.clone())),
+            witness: Arc::new(Witness {
+                cosigner: Arc::new(MemoryCosigner::new("witness.test", 1, faults.clone()).unwrap()),
+                memory: Arc::new(MemoryOfWitness::new(faults)),
+                logs: vec![VerifierKey::parse(LOG_VKEY).unwrap()],
+                clock: Arc::new(clock.clone()),
+            }),
             clock: Arc::new(clock),
             ground: Vec::new(),
         }

@@ -41,6 +41,10 @@ async fn aws() -> AwsWorld {
             Setting::LogKey,
             key(&clients, Some(KeySpec::EccNistEdwards25519)).await,
         ),
+        (
+            Setting::WitnessKey,
+            key(&clients, Some(KeySpec::EccNistEdwards25519)).await,
+        ),
         (Setting::Mail, sender.to_owned()),
     ];
     AwsWorld::provision(clients, &prefix, more, Vec::new()).await

@@ -12,6 +12,7 @@
     reason = "tests: whatever does not fit is a finding"
 )]
 
+mod auditor;
 mod company;
 mod ends;
 mod guard;
@@ -168,6 +169,8 @@ async fn what_is_deployed_answers_and_proves_it() {
     told("receipts verify with openssl and sh, and with dsr");
     public::anybody_may_read(&stack, &[&copy, &deletion, &opt_out]).await;
     told("receipts and the log are there for anybody");
+    auditor::cosigns(&stack, &[&copy, &deletion, &opt_out]).await;
+    told("receipts are cosigned by an auditor's witness");
 
     poison_ends_alone(&stack).await;
     told("the poison is a dead letter");

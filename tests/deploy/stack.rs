@@ -11,6 +11,7 @@ use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::Full;
+use percent_encoding::NON_ALPHANUMERIC;
 use quittance_aws::clients::Clients;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -24,7 +25,7 @@ use crate::{DATA_MAP, ORIGIN, root, until};
 
 pub(crate) const STACK: &str = "quittance-deploy";
 pub(crate) const SENDER: &str = "privacy@example.test";
-const ARTIFACTS: &str = "artifacts";
+pub(crate) const ARTIFACTS: &str = "artifacts";
 pub(crate) const FUNCTIONS: [&str; 8] = [
     "access",
     "clock",
@@ -80,8 +81,8 @@ impl Stack {
             )
             .await;
         }
-        let mut template = template();
-        prepare(&mut template, &doors);
+        let mut template = template("infra/translated.json");
+        prepare(&mut template, STACK, &doors);
         put(
             &clients,
             ARTIFACTS,
@@ -101,12 +102,6 @@ impl Stack {
             _work: work,
             _scratch: scratch,
         };
-        stack.create().await;
-        stack.take_roles(&template);
-        stack
-    }
-
-    async fn create(&mut self) {
         let parameters = [
             ("ArtifactBucket", ARTIFACTS),
             ("ArtifactPrefix", "v1"),
@@ -115,52 +110,9 @@ impl Stack {
             ("MailIdentity", SENDER),
             ("AlarmMail", "oncall@example.test"),
         ];
-        let mut form = format!(
-            "Action=CreateStack&Version=2010-05-15&StackName={STACK}&Capabilities.member.1=CAPABILITY_NAMED_IAM\
-             &TemplateURL={}/{ARTIFACTS}/template.json",
-            self.server.endpoint
-        );
-        for (at, (key, value)) in parameters.iter().enumerate() {
-            let member = format!("&Parameters.member.{}", at + 1);
-            form.push_str(&format!(
-                "{member}.ParameterKey={key}{member}.ParameterValue={value}"
-            ));
-        }
-        let answer = self.cloudformation(&form).await;
-        assert!(answer.contains("<StackId>"), "{answer}");
-        let described = until("the stack is there", Duration::from_mins(2), || async {
-            let answer = self
-                .cloudformation(&format!("Action=DescribeStacks&StackName={STACK}"))
-                .await;
-            (!answer.contains("_IN_PROGRESS</StackStatus>")).then_some(answer)
-        })
-        .await;
-        if !described.contains("<StackStatus>CREATE_COMPLETE</StackStatus>") {
-            let events = self
-                .cloudformation(&format!("Action=DescribeStackEvents&StackName={STACK}"))
-                .await;
-            panic!(
-                "{described}\n{:?}",
-                between(&events, "<ResourceStatusReason>", "</ResourceStatusReason>")
-            );
-        }
-        let resources = self
-            .cloudformation(&format!("Action=DescribeStackResources&StackName={STACK}"))
-            .await;
-        let logical = between(&resources, "<LogicalResourceId>", "</LogicalResourceId>");
-        let physical = between(&resources, "<PhysicalResourceId>", "</PhysicalResourceId>");
-        assert_eq!(logical.len(), physical.len());
-        self.physical = logical.into_iter().zip(physical).collect();
-    }
-
-    async fn cloudformation(&self, form: &str) -> String {
-        let request = Request::post(&self.server.endpoint)
-            .header("content-type", "application/x-www-form-urlencoded")
-            .header("authorization", authorization("cloudformation"))
-            .body(Full::new(Bytes::from(form.to_owned())))
-            .unwrap();
-        let answer = self.http.send(request).await.unwrap().into_body();
-        String::from_utf8_lossy(&answer).into_owned()
+        stack.physical = create(&stack.http, &stack.server.endpoint, STACK, &parameters).await;
+        stack.take_roles(&template);
+        stack
     }
 
     /// Gives every guard its function's role: what the template says, and what `dsr infra roles` says about stores.
@@ -173,7 +125,8 @@ impl Stack {
                 .find(|role| role["Properties"]["RoleName"]["Fn::Sub"] == name.as_str())
                 .unwrap();
             let own = &role["Properties"]["Policies"][0]["PolicyDocument"];
-            let mut statements = iam::statements(own, |resource| self.short(template, resource));
+            let mut statements =
+                iam::statements(own, |resource| short(&self.physical, template, resource));
             if ["access", "deletion", "opt-out"].contains(&function) {
                 let stores = store_policy(function);
                 statements.extend(iam::statements(&stores, |arn| {
@@ -182,39 +135,6 @@ impl Stack {
             }
             self.guards[function].take_role(statements);
         }
-    }
-
-    /// A resource of the template, as calls name it.
-    fn short(&self, template: &Value, resource: &Value) -> String {
-        let written = if let Some(text) = resource.as_str() {
-            text.to_owned()
-        } else if let Some(name) = resource["Fn::GetAtt"][0].as_str() {
-            format!("${{{name}.Arn}}")
-        } else {
-            resource["Fn::Sub"].as_str().unwrap().to_owned()
-        };
-        let Some((name, rest)) = written
-            .strip_prefix("${")
-            .and_then(|text| text.split_once(".Arn}"))
-        else {
-            return match written.rsplit_once(":identity/") {
-                Some(_) => format!("identity/{SENDER}"),
-                None => written,
-            };
-        };
-        let physical = &self.physical[name];
-        let kind = match template["Resources"][name]["Type"].as_str().unwrap() {
-            "AWS::DynamoDB::Table" => "table",
-            "AWS::S3::Bucket" => "bucket",
-            "AWS::SQS::Queue" => "queue",
-            "AWS::KMS::Key" => "key",
-            other => panic!("a role about a {other}"),
-        };
-        let name = physical.rsplit('/').next().unwrap();
-        format!(
-            "{kind}/{name}{}",
-            rest.replace("${DataMapKey}", "data-map.yaml")
-        )
     }
 
     /// Invokes a function by hand.
@@ -271,21 +191,12 @@ impl Stack {
 
     /// All log lines of a function.
     pub(crate) async fn log(&self, function: &str) -> String {
-        let group = json!({ "logGroupName": format!("/aws/lambda/{STACK}-{function}") });
-        let request = Request::post(&self.server.endpoint)
-            .header("content-type", "application/x-amz-json-1.1")
-            .header("x-amz-target", "Logs_20140328.FilterLogEvents")
-            .header("authorization", authorization("logs"))
-            .body(Full::new(Bytes::from(group.to_string())))
-            .unwrap();
-        let answer = self.http.send(request).await.unwrap().into_body();
-        let mut lines = Vec::new();
-        collect(
-            &serde_json::from_slice(&answer).unwrap(),
-            "message",
-            &mut lines,
-        );
-        lines.join("\n")
+        log(
+            &self.http,
+            &self.server.endpoint,
+            &format!("{STACK}-{function}"),
+        )
+        .await
     }
 
     /// An address of the HTTP API.
@@ -295,6 +206,114 @@ impl Stack {
             self.server.endpoint, self.physical["Api"]
         )
     }
+}
+
+/// Creates a stack from the template in the bucket of archives; returns what each resource became.
+pub(crate) async fn create(
+    http: &Http,
+    endpoint: &str,
+    stack: &str,
+    parameters: &[(&str, &str)],
+) -> BTreeMap<String, String> {
+    let mut form = format!(
+        "Action=CreateStack&Version=2010-05-15&StackName={stack}&Capabilities.member.1=CAPABILITY_NAMED_IAM\
+         &TemplateURL={endpoint}/{ARTIFACTS}/template.json"
+    );
+    for (at, (key, value)) in parameters.iter().enumerate() {
+        let member = format!("&Parameters.member.{}", at + 1);
+        let value = percent_encoding::utf8_percent_encode(value, NON_ALPHANUMERIC);
+        form.push_str(&format!(
+            "{member}.ParameterKey={key}{member}.ParameterValue={value}"
+        ));
+    }
+    let answer = cloudformation(http, endpoint, &form).await;
+    assert!(answer.contains("<StackId>"), "{answer}");
+    let described = until("the stack is there", Duration::from_mins(2), || async {
+        let ask = format!("Action=DescribeStacks&StackName={stack}");
+        let answer = cloudformation(http, endpoint, &ask).await;
+        (!answer.contains("_IN_PROGRESS</StackStatus>")).then_some(answer)
+    })
+    .await;
+    if !described.contains("<StackStatus>CREATE_COMPLETE</StackStatus>") {
+        let ask = format!("Action=DescribeStackEvents&StackName={stack}");
+        let events = cloudformation(http, endpoint, &ask).await;
+        panic!(
+            "{described}\n{:?}",
+            between(&events, "<ResourceStatusReason>", "</ResourceStatusReason>")
+        );
+    }
+    let ask = format!("Action=DescribeStackResources&StackName={stack}");
+    let resources = cloudformation(http, endpoint, &ask).await;
+    let logical = between(&resources, "<LogicalResourceId>", "</LogicalResourceId>");
+    let physical = between(&resources, "<PhysicalResourceId>", "</PhysicalResourceId>");
+    assert_eq!(logical.len(), physical.len());
+    logical.into_iter().zip(physical).collect()
+}
+
+async fn cloudformation(http: &Http, endpoint: &str, form: &str) -> String {
+    let request = Request::post(endpoint)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("authorization", authorization("cloudformation"))
+        .body(Full::new(Bytes::from(form.to_owned())))
+        .unwrap();
+    let answer = http.send(request).await.unwrap().into_body();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// A resource of the template, as calls name it.
+pub(crate) fn short(
+    physical: &BTreeMap<String, String>,
+    template: &Value,
+    resource: &Value,
+) -> String {
+    let written = if let Some(text) = resource.as_str() {
+        text.to_owned()
+    } else if let Some(name) = resource["Fn::GetAtt"][0].as_str() {
+        format!("${{{name}.Arn}}")
+    } else {
+        resource["Fn::Sub"].as_str().unwrap().to_owned()
+    };
+    let Some((name, rest)) = written
+        .strip_prefix("${")
+        .and_then(|text| text.split_once(".Arn}"))
+    else {
+        return match written.rsplit_once(":identity/") {
+            Some(_) => format!("identity/{SENDER}"),
+            None => written,
+        };
+    };
+    let physical = &physical[name];
+    let kind = match template["Resources"][name]["Type"].as_str().unwrap() {
+        "AWS::DynamoDB::Table" => "table",
+        "AWS::S3::Bucket" => "bucket",
+        "AWS::SQS::Queue" => "queue",
+        "AWS::KMS::Key" => "key",
+        other => panic!("a role about a {other}"),
+    };
+    let name = physical.rsplit('/').next().unwrap();
+    format!(
+        "{kind}/{name}{}",
+        rest.replace("${DataMapKey}", "data-map.yaml")
+    )
+}
+
+/// All log lines of a function, by its whole name.
+pub(crate) async fn log(http: &Http, endpoint: &str, function: &str) -> String {
+    let group = json!({ "logGroupName": format!("/aws/lambda/{function}") });
+    let request = Request::post(endpoint)
+        .header("content-type", "application/x-amz-json-1.1")
+        .header("x-amz-target", "Logs_20140328.FilterLogEvents")
+        .header("authorization", authorization("logs"))
+        .body(Full::new(Bytes::from(group.to_string())))
+        .unwrap();
+    let answer = http.send(request).await.unwrap().into_body();
+    let mut lines = Vec::new();
+    collect(
+        &serde_json::from_slice(&answer).unwrap(),
+        "message",
+        &mut lines,
+    );
+    lines.join("\n")
 }
 
 pub(crate) async fn put(clients: &Clients, bucket: &str, key: &str, bytes: Vec<u8>) {
@@ -314,20 +333,20 @@ fn collect(value: &Value, name: &str, found: &mut Vec<String>) {
     }
 }
 
-fn template() -> Value {
-    let text = std::fs::read_to_string(root().join("infra/translated.json")).unwrap();
+pub(crate) fn template(path: &str) -> Value {
+    let text = std::fs::read_to_string(root().join(path)).unwrap();
     serde_json::from_str(&text).unwrap()
 }
 
 /// What differs from a deployment on AWS: where the services are, this machine's processor, and how long a message
 /// that failed stays out of sight, for nobody waits hours here.
-fn prepare(template: &mut Value, doors: &BTreeMap<String, String>) {
+pub(crate) fn prepare(template: &mut Value, stack: &str, doors: &BTreeMap<String, String>) {
     for (name, resource) in template["Resources"].as_object_mut().unwrap() {
         let kind = resource["Type"].clone();
         let properties = &mut resource["Properties"];
         if kind == "AWS::Lambda::Function" {
             let function = properties["FunctionName"]["Fn::Sub"].as_str().unwrap();
-            let door = &doors[&function.replace("${AWS::StackName}", STACK)];
+            let door = &doors[&function.replace("${AWS::StackName}", stack)];
             let variables = &mut properties["Environment"]["Variables"];
             variables["AWS_ENDPOINT_URL"] = json!(door);
             variables["QUITTANCE_LOG_LEVEL"] = json!("debug");
@@ -340,7 +359,7 @@ fn prepare(template: &mut Value, doors: &BTreeMap<String, String>) {
     }
 }
 
-fn archive(function: &str) -> Vec<u8> {
+pub(crate) fn archive(function: &str) -> Vec<u8> {
     let program = bootstraps().join(format!("quittance-{function}"));
     let bytes = std::fs::read(&program)
         .unwrap_or_else(|error| panic!("{}: {error}. {ADVICE}", program.display()));

@@ -351,4 +351,11 @@ pub(crate) struct PolicyArgs {
     /// The directory of a `dsr local`; without it, the QUITTANCE_ settings in the environment
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
+    /// A witness, its verifier key and its address: "<VKEY> https://…"; the receipts function asks it. Repeat
+    /// for each
+    #[arg(long, value_name = "KEY ADDRESS", conflicts_with = "dir")]
+    pub(crate) witness: Vec<String>,
+    /// How many of the witnesses are enough; without it, all of them
+    #[arg(long, value_name = "NUMBER", requires = "witness", value_parser = clap::value_parser!(u8).range(1..))]
+    pub(crate) quorum: Option<u8>,
 }

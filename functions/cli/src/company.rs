@@ -23,7 +23,7 @@ use quittance_core::fault::Fault;
 use quittance_engine::ports::{HeadLock as _, Signer, Witnesses as _};
 use quittance_engine::statement::Handler;
 use quittance_local::{LocalAws, Options, StartError};
-use quittance_receipts::Receipts;
+use quittance_receipts::{Receipts, WitnessSource};
 use quittance_web::House;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -32,9 +32,9 @@ use tokio::task::JoinSet;
 pub(crate) use self::home::Home;
 use self::home::Running;
 use crate::args::LocalArgs;
+use crate::policy::policy_of;
 use crate::printing::{Failure, data, talk};
 use crate::shop::{self, Days};
-use crate::support::policy_of;
 use crate::witness::LocalWitnesses;
 
 /// The log's name.
@@ -89,7 +89,7 @@ impl Company {
         let signer = Arc::clone(&receipts.sequencer.signer);
         let witnesses = Arc::new(witnesses(home.dir(), &*signer)?);
         let receipts = Receipts {
-            witnesses: Some(witnesses.clone()),
+            witnesses: WitnessSource::Told(witnesses.clone()),
             ..receipts
         };
         let mut work = JoinSet::new();

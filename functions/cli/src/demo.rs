@@ -30,7 +30,7 @@ use crate::company::{self, Company, Home};
 use crate::evidence::Files;
 use crate::printing::{Failure, data};
 use crate::shop::{self, Customer, Days};
-use crate::{evidence, support};
+use crate::{evidence, policy};
 
 /// `dsr demo`.
 pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
@@ -54,7 +54,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
     tell::results(&company, &asked).await?;
     account(&company).await?;
     let receipts = receipts(&company, &asked).await?;
-    let policy = support::policy_of(&*company.signer, company.witnesses.vkeys())?;
+    let policy = policy::policy_of(&*company.signer, company.witnesses.vkeys())?;
     let verified = check_receipts(&receipts, &policy)?;
     show_refusal(&receipts, &policy.1)?;
     ask::download_one(&company, &api, &asked).await?;

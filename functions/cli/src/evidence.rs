@@ -30,7 +30,7 @@ use crate::demo::leave::claim;
 use crate::offline::audit::{self, judge};
 use crate::offline::{log, parse_policy};
 use crate::printing::{Failure, data, json, verification_failed};
-use crate::{company, support, wait_for};
+use crate::{company, policy, wait_for};
 
 /// Files by path or name.
 pub(crate) type Files = BTreeMap<String, Vec<u8>>;
@@ -69,7 +69,7 @@ async fn export(args: ExportArgs) -> Result<ExitCode, Failure> {
         from: args.from,
         to: args.to,
     };
-    let witnesses = support::witnesses_of(args.dir.as_deref(), &*adapters.signer().await?)?;
+    let witnesses = policy::witnesses_of(args.dir.as_deref(), &*adapters.signer().await?)?;
     let told = pack_into(&args.out, &adapters, &witnesses, period).await?;
     audit::tell(&told);
     Ok(audit::code(&told.audit))
@@ -85,7 +85,7 @@ pub(crate) async fn pack_into(
     let store = adapters.evidence()?;
     let entries = everything_said(&store).await?;
     let wanted = wanted(&entries, period);
-    let (text, policy) = support::policy_of(&*adapters.signer().await?, witnesses)?;
+    let (text, policy) = policy::policy_of(&*adapters.signer().await?, witnesses)?;
     let log = log_files(adapters).await?;
     let receipts = receipts(&store, &entries, &wanted).await?;
     let timeline = timeline(adapters, &wanted).await?;

@@ -15,6 +15,7 @@ mod identity;
 mod infra;
 mod law;
 mod offline;
+mod policy;
 mod printing;
 mod rewrite;
 mod scan;
@@ -60,7 +61,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Rewrite(args) => rewrite::rewrite(&args),
         Command::Demo(args) => wait_for(demo::run(args)),
         Command::Local(args) => wait_for(company::serve(args)),
-        Command::Policy(args) => wait_for(support::policy(args)),
+        Command::Policy(args) => wait_for(policy::policy(args)),
         Command::Request(args) => wait_for(support::request(args)),
         Command::Scan(args) => wait_for(scan::scan(args)),
         Command::Batch(args) => wait_for(batch::batch(args)),

@@ -1,25 +1,22 @@
 //! `dsr request` and `dsr task`: what support staff do, on a running `dsr local` or on AWS.
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use quittance_aws::adapters::{Adapters, Need};
 use quittance_aws::clock::SystemClock;
 use quittance_core::id::{RequestId, StoreId};
-use quittance_core::receipt::{Policy, PolicySigner, ReceiptKey, Slug, policy_text};
 use quittance_core::regime::PauseReason;
 use quittance_core::request::{DenialReason, Request, Right};
 use quittance_core::task::Task;
 use quittance_engine::desk::{Desk, DeskError, Unverified};
 use quittance_engine::intake::{IntakeError, find_request};
 use quittance_engine::ledger::{Item, Listing};
-use quittance_engine::ports::{Ledger, Signer, Witnesses as _};
+use quittance_engine::ports::Ledger;
 use quittance_engine::reading;
-use quittance_tlog::VerifierKey;
 use serde::Serialize;
 
-use crate::args::{PolicyArgs, RequestArgs, RequestCommand, TaskArgs, TaskCommand, Where};
+use crate::args::{RequestArgs, RequestCommand, TaskArgs, TaskCommand, Where};
 use crate::printing::{Failure, data, json, talk};
 use crate::{company, identity, law};
 
@@ -178,45 +175,6 @@ pub(crate) async fn task(args: TaskArgs) -> Result<ExitCode, Failure> {
         print_tasks(&task_rows(&*ledger, id).await?, args.at.json);
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// `dsr policy`.
-pub(crate) async fn policy(args: PolicyArgs) -> Result<ExitCode, Failure> {
-    let adapters = match &args.dir {
-        Some(dir) => company::connect(dir).await?,
-        None => Adapters::from_env(&[Need::Signer], Arc::new(SystemClock)).await?,
-    };
-    let signer = adapters.signer().await?;
-    let witnesses = witnesses_of(args.dir.as_deref(), &*signer)?;
-    let (text, _) = policy_of(&*signer, &witnesses)?;
-    data(text.trim_end());
-    Ok(ExitCode::SUCCESS)
-}
-
-/// The witnesses' keys of a deployment: a `dsr local` has two, one on AWS asks none yet.
-pub(crate) fn witnesses_of(
-    dir: Option<&Path>,
-    signer: &dyn Signer,
-) -> Result<Vec<String>, Failure> {
-    match dir {
-        Some(dir) => Ok(company::witnesses(dir, signer)?.vkeys().to_vec()),
-        None => Ok(Vec::new()),
-    }
-}
-
-/// What an auditor holds: whose log and whose signature to believe.
-pub(crate) fn policy_of(
-    signer: &dyn Signer,
-    witnesses: &[String],
-) -> Result<(String, Policy), Failure> {
-    let log = VerifierKey::parse(signer.log_vkey())?;
-    let key = ReceiptKey::from_spki_pem(signer.statement_key_pem())?;
-    let name = Slug::parse("receipts").ok_or_else(|| Failure::failed("a signer without a name"))?;
-    let parse = |vkey: &String| VerifierKey::parse(vkey);
-    let witnesses: Vec<VerifierKey> = witnesses.iter().map(parse).collect::<Result<_, _>>()?;
-    let text = policy_text(&log, &witnesses, &[PolicySigner { name, key }])?;
-    let policy = Policy::parse(&text)?;
-    Ok((text, policy))
 }
 
 /// What a person attests, as it is kept in the vault.

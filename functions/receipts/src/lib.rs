@@ -7,8 +7,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use quittance_aws::adapters::{Adapters, Need, StartError};
+use quittance_aws::http::HttpClient;
 use quittance_aws::lambda::Other;
 use quittance_aws::settings::Setting;
+use quittance_aws::witness::HttpWitnesses;
 use quittance_core::fault::Fault;
 use quittance_core::id::LeafId;
 use quittance_core::message::Message;
@@ -16,6 +18,7 @@ use quittance_core::request::Right;
 use quittance_engine::batch::Consumer;
 use quittance_engine::ports::{Clock, Witnesses};
 use quittance_engine::sequencer::account::Accounted;
+use quittance_engine::sequencer::cosign::Cosigned;
 use quittance_engine::sequencer::{Config, Sequencer};
 use quittance_engine::statement::Handler;
 use serde_json::Value;
@@ -42,8 +45,18 @@ pub struct Receipts {
     pub clock: Arc<dyn Clock>,
     /// What manifests say about the software.
     pub software: Handler,
-    /// Who cosigns checkpoints; none on AWS yet.
-    pub witnesses: Option<Arc<dyn Witnesses>>,
+    /// Who cosigns checkpoints.
+    pub witnesses: WitnessSource,
+}
+
+/// Where the witnesses are told.
+#[derive(Clone, Debug)]
+pub enum WitnessSource {
+    /// In the published policy, the file `policy` beside the log's: its witnesses that have an address are
+    /// asked over HTTP. It is read each time, so that a new one counts at once.
+    Policy(Arc<HttpClient>),
+    /// By whoever wires the function.
+    Told(Arc<dyn Witnesses>),
 }
 
 /// Wires the use-case.
@@ -64,14 +77,20 @@ pub async fn wire(adapters: &Adapters, software: Handler) -> Result<Receipts, St
         sequencer,
         clock: adapters.clock(),
         software,
-        witnesses: None,
+        witnesses: WitnessSource::Policy(Arc::default()),
     })
 }
 
 impl Receipts {
     /// Asks the witnesses; what comes of it stops nothing, and is asked again at the next message.
-    async fn ask(&self, witnesses: &dyn Witnesses) {
-        match self.sequencer.cosign(witnesses, &*self.clock).await {
+    async fn ask(&self) {
+        let cosigned = async {
+            match self.witnesses().await? {
+                Some(witnesses) => self.sequencer.cosign(&*witnesses, &*self.clock).await,
+                None => Ok(Cosigned::default()),
+            }
+        };
+        match cosigned.await {
             Ok(cosigned) => {
                 for (name, status) in &cosigned.alarms {
                     let fault = format!("{name} answered {status}");
@@ -87,6 +106,18 @@ impl Receipts {
             }
             Err(fault) => tracing::warn!(fault = %fault, "witnesses were not asked"),
         }
+    }
+
+    async fn witnesses(&self) -> Result<Option<Arc<dyn Witnesses>>, Fault> {
+        let client = match &self.witnesses {
+            WitnessSource::Told(witnesses) => return Ok(Some(Arc::clone(witnesses))),
+            WitnessSource::Policy(client) => client,
+        };
+        let Some(policy) = self.sequencer.tiles.read(POLICY).await? else {
+            return Ok(None);
+        };
+        let named = HttpWitnesses::of(&policy, Arc::clone(client))?;
+        Ok(named.map(|witnesses| Arc::new(witnesses) as Arc<dyn Witnesses>))
     }
 }
 
@@ -116,9 +147,7 @@ impl Consumer for Receipts {
             tracing::info!(event = "accounted", leaf.id = %leaf, "a day's manifest was made");
             self.sequencer.run_through(&*self.clock, until).await?;
         }
-        if let Some(witnesses) = &self.witnesses {
-            self.ask(&**witnesses).await;
-        }
+        self.ask().await;
         Ok(())
     }
 
@@ -141,3 +170,6 @@ impl Other for Receipts {
         Ok(())
     }
 }
+
+/// The published policy's place beside the log's files.
+const POLICY: &str = "policy";

@@ -10,7 +10,8 @@ use quittance_core::digest::HmacKey;
 use quittance_core::fault::Fault;
 use quittance_core::request::Right;
 use quittance_engine::keys::TagKeys;
-use quittance_engine::ports::{Clock, Mailer, Signer};
+use quittance_engine::ports::{Clock, Cosigner, Mailer, Signer};
+use quittance_engine::witness::Witness;
 
 use crate::clients::Clients;
 use crate::evidence::S3Evidence;
@@ -20,10 +21,11 @@ use crate::mail::{FolderMailer, SesMailer};
 use crate::objects::Bucket;
 use crate::queues::{QueueName, Receiver, SqsQueues};
 use crate::secrets::{Derived, SecretsError};
-use crate::settings::{KeySource, MailRoute, Place, Setting, Settings, SettingsError};
-use crate::signer::{FileSigner, KmsSigner, SignerError};
+use crate::settings::{KeySource, MailRoute, Place, Setting, Settings, SettingsError, log_keys};
+use crate::signer::{FileCosigner, FileSigner, KmsCosigner, KmsSigner, SignerError};
 use crate::tiles::S3Tiles;
 use crate::vault::{KeyWrap, S3Shredder, S3Vault};
+use crate::witness::DynamoWitnessMemory;
 
 /// What a program needs, in terms of what it does; gives the settings for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +60,8 @@ pub enum Need {
     RequestsOf(Right),
     /// Sending to the queue of statements.
     Statements,
+    /// [`Adapters::witness`].
+    Witness,
 }
 
 impl Need {
@@ -82,6 +86,12 @@ impl Need {
             ],
             Self::RequestsOf(right) => vec![Setting::Queue(QueueName::Requests(right))],
             Self::Statements => vec![Setting::Queue(QueueName::Statements)],
+            Self::Witness => vec![
+                Setting::WitnessTable,
+                Setting::WitnessName,
+                Setting::WitnessKey,
+                Setting::WitnessLogs,
+            ],
         }
     }
 }
@@ -289,6 +299,33 @@ impl Adapters {
                 .into())
             }
         }
+    }
+
+    /// Builds a witness: its key in KMS or in a file, its memory in a table.
+    ///
+    /// # Errors
+    /// When a setting was not asked for, or the key cannot be used.
+    pub async fn witness(&self) -> Result<Witness, StartError> {
+        let name = self.settings.text(Setting::WitnessName)?;
+        let cosigner: Arc<dyn Cosigner> = match self.settings.key(Setting::WitnessKey)? {
+            KeySource::Kms(key) => {
+                Arc::new(KmsCosigner::open(self.clients.kms.clone(), key, name).await?)
+            }
+            KeySource::File(path) => {
+                Arc::new(FileCosigner::open(&path, name, self.clock.as_ref())?)
+            }
+        };
+        let table = self.settings.text(Setting::WitnessTable)?;
+        let logs = log_keys(self.settings.text(Setting::WitnessLogs)?);
+        Ok(Witness {
+            cosigner,
+            memory: Arc::new(DynamoWitnessMemory::new(
+                self.clients.dynamodb.clone(),
+                table,
+            )),
+            logs: logs.unwrap_or_default(),
+            clock: self.clock(),
+        })
     }
 
     /// Builds the mailer.

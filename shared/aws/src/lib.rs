@@ -10,6 +10,7 @@ pub mod clock;
 pub mod evidence;
 pub mod files;
 pub mod head_lock;
+pub mod http;
 pub mod lambda;
 pub mod ledger;
 pub mod mail;
@@ -23,6 +24,7 @@ pub mod signer;
 pub mod telemetry;
 pub mod tiles;
 pub mod vault;
+pub mod witness;
 
 mod faults;
 mod objects;

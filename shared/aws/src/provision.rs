@@ -22,7 +22,7 @@ use crate::queues::QueueName;
 use crate::settings::{KeySource, Setting};
 use crate::signer::FileSigner;
 use crate::vault::KeyWrap;
-use crate::{head_lock, secrets, vault};
+use crate::{head_lock, secrets, vault, witness};
 
 /// What everything is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +74,16 @@ pub async fn all(clients: &Clients, names: &Names) -> Result<Vec<(Setting, Strin
         ));
     }
     Ok(made)
+}
+
+/// Makes the table of a witness and returns the setting that names it.
+///
+/// # Errors
+/// What the backend answers.
+pub async fn witness(clients: &Clients, names: &Names) -> Result<(Setting, String), Fault> {
+    let table = names.of("witness");
+    hash_table(clients, &table, witness::LOG).await?;
+    Ok((Setting::WitnessTable, table))
 }
 
 /// The key files of one machine: which setting names which.

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use quittance_core::receipt::is_log_name;
+use quittance_tlog::{KeyKind, VerifierKey};
 
 use crate::queues::QueueName;
 
@@ -48,13 +49,21 @@ pub enum Setting {
     Mail,
     /// The address under which people reach the form and the status page.
     PublicUrl,
+    /// The `DynamoDB` table of what a witness cosigned last.
+    WitnessTable,
+    /// A witness's name, as in its verifier key.
+    WitnessName,
+    /// The key that cosigns ([`KeySource`]).
+    WitnessKey,
+    /// The verifier keys of the logs that a witness knows, with white space between them.
+    WitnessLogs,
     /// How much is logged: error, warn, info, debug or trace. May be missing: info.
     LogLevel,
 }
 
 impl Setting {
     /// All settings, in domain order.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 27] = [
         Self::LedgerTable,
         Self::KeysTable,
         Self::HeadTable,
@@ -77,6 +86,10 @@ impl Setting {
         Self::DataMap,
         Self::Mail,
         Self::PublicUrl,
+        Self::WitnessTable,
+        Self::WitnessName,
+        Self::WitnessKey,
+        Self::WitnessLogs,
         Self::LogLevel,
     ];
 
@@ -102,6 +115,10 @@ impl Setting {
             Self::DataMap => "DATA_MAP",
             Self::Mail => "MAIL",
             Self::PublicUrl => "PUBLIC_URL",
+            Self::WitnessTable => "WITNESS_TABLE",
+            Self::WitnessName => "WITNESS_NAME",
+            Self::WitnessKey => "WITNESS_KEY",
+            Self::WitnessLogs => "WITNESS_LOGS",
             Self::LogLevel => "LOG_LEVEL",
         };
         format!("{PREFIX}{name}")
@@ -110,20 +127,30 @@ impl Setting {
     /// Says what to put there.
     pub const fn advice(self) -> &'static str {
         match self {
-            Self::LedgerTable | Self::KeysTable | Self::HeadTable => "the name of a DynamoDB table",
+            Self::LedgerTable | Self::KeysTable | Self::HeadTable | Self::WitnessTable => {
+                "the name of a DynamoDB table"
+            }
             Self::VaultBucket | Self::EvidenceBucket | Self::LogBucket => "the name of a bucket",
             Self::Queue(_) => "the URL of an SQS queue",
             Self::VaultKey
             | Self::StatementKey
             | Self::LogKey
             | Self::TagKeys
-            | Self::IntakeKey => "`kms:` and a key id or ARN, or `file:` and a path",
+            | Self::IntakeKey
+            | Self::WitnessKey => "`kms:` and a key id or ARN, or `file:` and a path",
             Self::LogOrigin => {
                 "the log's name, such as log.example.com/dsr: 1 to 128 of A-Z a-z 0-9 . _ : / -"
             }
             Self::DataMap => "the path of a file, or s3://bucket/key",
             Self::Mail => "the sender's address, or `dir:` and a folder for mails as files",
             Self::PublicUrl => "an address that starts with https:// (or http:// on localhost)",
+            Self::WitnessName => {
+                "the witness's name, such as witness.example.org: no blanks, no `+`"
+            }
+            Self::WitnessLogs => {
+                "the verifier keys of the logs that this witness knows, as `log` lines of their policies \
+                 have them, with blanks between"
+            }
             Self::LogLevel => "error, warn, info, debug or trace",
         }
     }
@@ -142,6 +169,7 @@ impl Setting {
             Self::LedgerTable
             | Self::KeysTable
             | Self::HeadTable
+            | Self::WitnessTable
             | Self::VaultBucket
             | Self::EvidenceBucket
             | Self::LogBucket => plain(value),
@@ -152,7 +180,10 @@ impl Setting {
             | Self::StatementKey
             | Self::LogKey
             | Self::TagKeys
-            | Self::IntakeKey => KeySource::parse(value).is_some(),
+            | Self::IntakeKey
+            | Self::WitnessKey => KeySource::parse(value).is_some(),
+            Self::WitnessName => plain(value) && !value.contains('+'),
+            Self::WitnessLogs => log_keys(value).is_some(),
             Self::LogOrigin => is_log_name(value),
             Self::DataMap => Place::parse(value).is_some(),
             Self::Mail => MailRoute::parse(value).is_some(),
@@ -164,6 +195,16 @@ impl Setting {
             Self::LogLevel => tracing::Level::from_str(value).is_ok(),
         }
     }
+}
+
+/// Parses the verifier keys of logs, at least one; none if one of them is none.
+pub fn log_keys(text: &str) -> Option<Vec<VerifierKey>> {
+    let parse = |vkey| {
+        let key = VerifierKey::parse(vkey).ok()?;
+        (key.kind() == KeyKind::Ed25519).then_some(key)
+    };
+    let keys: Option<Vec<VerifierKey>> = text.split_whitespace().map(parse).collect();
+    keys.filter(|keys| !keys.is_empty())
 }
 
 /// Where a key lies.
@@ -340,6 +381,10 @@ impl Settings {
             | Setting::DataMap
             | Setting::Mail
             | Setting::PublicUrl
+            | Setting::WitnessTable
+            | Setting::WitnessName
+            | Setting::WitnessKey
+            | Setting::WitnessLogs
             | Setting::LogLevel => None,
         };
         self.0

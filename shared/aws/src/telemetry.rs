@@ -29,7 +29,7 @@ pub enum Format {
 }
 
 /// The fields that may be logged.
-pub const ALLOWED: [&str; 29] = [
+pub const ALLOWED: [&str; 30] = [
     "attempt",
     "batch.size",
     "block.reason",
@@ -48,6 +48,7 @@ pub const ALLOWED: [&str; 29] = [
     "panic.place",
     "part",
     "port",
+    "proof",
     "queue",
     "receive.count",
     "request.id",

@@ -27,4 +27,5 @@ pub mod statement;
 mod stuck;
 pub mod tick;
 pub mod vault;
+pub mod witness;
 pub mod worker;

@@ -426,6 +426,31 @@ pub trait Witnesses: Debug + Send + Sync {
     async fn ask(&self, n: usize, body: &str) -> Result<(u16, String), Fault>;
 }
 
+/// A witness's own key.
+#[async_trait]
+pub trait Cosigner: Debug + Send + Sync {
+    /// Its verifier key: a name, and Ed25519 for cosignatures (C2SP signed-note vkey, type 04).
+    fn vkey(&self) -> &str;
+
+    /// Signs bytes with Ed25519; returns the 64-byte signature.
+    async fn sign(&self, bytes: &[u8]) -> Result<Vec<u8>, Fault>;
+}
+
+/// What a witness cosigned last of each log: all that it must never forget.
+#[async_trait]
+pub trait WitnessMemory: Debug + Send + Sync {
+    /// Reads, consistently, the checkpoint of a log that was cosigned last, with the cosignature; none
+    /// before the first.
+    async fn last(&self, origin: &str) -> Result<Option<Vec<u8>>, Fault>;
+
+    /// Puts `new` in place of exactly `old` (none: of nothing). It is on disk when this returns.
+    ///
+    /// # Errors
+    /// `Fault::Conflict` when another stands there by now. After `Fault::Retry` the outcome is unknown:
+    /// read again, and give nothing out.
+    async fn remember(&self, origin: &str, old: Option<&[u8]>, new: &[u8]) -> Result<(), Fault>;
+}
+
 /// A mail to the person. The text says nothing personal beyond what the person must type back.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Mail {

@@ -26,6 +26,8 @@ pub struct Witness {
     pub name: String,
     /// Its cosignature key.
     pub key: VerifierKey,
+    /// Where it answers logs, if the policy says so: `/add-checkpoint` comes after it.
+    pub url: Option<String>,
 }
 
 /// What the quorum line asks for.
@@ -269,7 +271,8 @@ impl Draft {
         match words.as_slice() {
             [] => Ok(()),
             ["log", vkey] | ["log", vkey, _] => self.take_log(vkey),
-            ["witness", name, vkey] | ["witness", name, vkey, _] => self.take_witness(name, vkey),
+            ["witness", name, vkey] => self.take_witness(name, vkey, None),
+            ["witness", name, vkey, url] => self.take_witness(name, vkey, Some(url)),
             ["group", name, threshold, members @ ..] => self.take_group(name, threshold, members),
             ["quorum", name] => self.take_quorum(name),
             _ => Err(LineFault::Syntax),
@@ -292,7 +295,12 @@ impl Draft {
         Ok(())
     }
 
-    fn take_witness(&mut self, name: &str, vkey: &str) -> Result<(), LineFault> {
+    fn take_witness(
+        &mut self,
+        name: &str,
+        vkey: &str,
+        url: Option<&&str>,
+    ) -> Result<(), LineFault> {
         let key = VerifierKey::parse(vkey)?;
         if key.kind() != KeyKind::CosignatureV1 {
             return Err(NoteError::KeyKind.into());
@@ -308,6 +316,7 @@ impl Draft {
         self.witnesses.push(Witness {
             name: name.to_owned(),
             key,
+            url: url.map(|url| (*url).to_owned()),
         });
         Ok(())
     }

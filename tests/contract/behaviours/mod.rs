@@ -14,6 +14,7 @@ pub(crate) mod samples;
 pub(crate) mod signer;
 pub(crate) mod tiles;
 pub(crate) mod vault;
+pub(crate) mod witness;
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -28,6 +29,7 @@ use quittance_core::fault::Fault;
 use quittance_engine::ports::{
     Clock, Deposit, Evidence, HeadLock, Ledger, Mailer, Shredder, Signer, TileStore, Vault,
 };
+use quittance_engine::witness::Witness;
 
 /// One implementation of every port, empty.
 pub(crate) struct World {
@@ -40,6 +42,7 @@ pub(crate) struct World {
     pub(crate) head_lock: Arc<dyn HeadLock>,
     pub(crate) signer: Arc<dyn Signer>,
     pub(crate) mailer: Arc<dyn Mailer>,
+    pub(crate) witness: Arc<Witness>,
     pub(crate) clock: Arc<dyn Clock>,
     /// What the world stands on.
     #[expect(dead_code, reason = "it is only held: its end would end the world")]
@@ -68,11 +71,15 @@ impl AwsWorld {
         let mut settings = provision::all(&clients, &names).await.unwrap();
         // A second time changes nothing and tells the same.
         assert_eq!(provision::all(&clients, &names).await.unwrap(), settings);
+        settings.push(provision::witness(&clients, &names).await.unwrap());
         settings.extend([
             (Setting::VaultKey, path("file", "vault.key")),
             (Setting::StatementKey, path("file", "statement.pem")),
             (Setting::LogKey, path("file", "log.pem")),
             (Setting::LogOrigin, "log.test/dsr".to_owned()),
+            (Setting::WitnessKey, path("file", "witness.pem")),
+            (Setting::WitnessName, "witness.test".to_owned()),
+            (Setting::WitnessLogs, samples::LOG_VKEY.to_owned()),
             (Setting::TagKeys, path("file", "tags.json")),
             (Setting::IntakeKey, path("file", "intake.key")),
             (Setting::Mail, path("dir", "mails")),
@@ -101,6 +108,7 @@ impl AwsWorld {
             head_lock: Arc::new(adapters.head_lock().unwrap()),
             signer: adapters.signer().await.unwrap(),
             mailer: adapters.mailer().unwrap(),
+            witness: Arc::new(adapters.witness().await.unwrap()),
             clock: adapters.clock(),
             ground,
         }
@@ -174,6 +182,11 @@ macro_rules! tests_over {
         $crate::cases!($world, signer: signer;
             statements_verify_under_the_public_key
             checkpoints_verify_under_the_logs_key
+        );
+        $crate::cases!($world, witness: witness;
+            what_was_cosigned_last_is_remembered
+            racing_memories_have_one_winner
+            cosignatures_verify_under_the_witnesss_key
         );
         $crate::cases!($world, mailer: mailer;
             a_mail_may_be_sent_twice

@@ -371,3 +371,7 @@ fn full_task() -> Task {
     });
     task
 }
+
+/// A log's verifier key: that of the test vectors.
+pub(crate) const LOG_VKEY: &str =
+    "log.example.test/dsr+9cb34c90+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c";

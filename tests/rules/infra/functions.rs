@@ -80,6 +80,7 @@ pub(super) fn rules() -> Vec<Rule> {
                 ("TasksAccessDeadAlarm/Properties/AlarmActions", json!([])),
                 ("TasksAccessDeadAlarm/Properties/Threshold", json!(2)),
                 ("BuriedAlarm/Properties/Namespace", json!("Other")),
+                ("SplitViewAlarm/Properties/AlarmActions", json!([])),
                 ("AccessErrorAlarm/Type", json!("Gone")),
             ],
         },
@@ -231,7 +232,7 @@ fn served(template: &Template) -> Vec<Finding> {
 }
 
 fn alarms(template: &Template) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let mut findings = super::witness::split_view(template, "ReceiptsLog");
     let alarms = template.of("AWS::CloudWatch::Alarm");
     let watched = |namespace: &str, metric: &str, value: &str| {
         alarms.values().any(|alarm| {

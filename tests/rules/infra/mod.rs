@@ -8,6 +8,7 @@ mod functions;
 mod roles;
 mod settings;
 mod state;
+mod witness;
 
 use std::collections::BTreeMap;
 
@@ -33,7 +34,16 @@ pub(crate) const FUNCTIONS: [(&str, &str); 8] = [
 
 impl Template {
     pub(crate) fn read() -> Self {
-        let text = &Tree::read().texts["infra/translated.json"];
+        Self::at("infra/translated.json")
+    }
+
+    /// The template for an auditor's account.
+    fn witness() -> Self {
+        Self::at("infra/witness.json")
+    }
+
+    fn at(path: &str) -> Self {
+        let text = &Tree::read().texts[path];
         Self(serde_json::from_str(text).unwrap())
     }
 

@@ -422,6 +422,10 @@ fn explains(need: Need) -> Vec<(&'static str, String)> {
             sends(QueueName::Requests(right)),
             sends(QueueName::Tasks(right)),
         ],
+        Need::Witness => vec![
+            on("dynamodb:GetItem dynamodb:PutItem", "Memory"),
+            on("kms:GetPublicKey kms:Sign", "WitnessKey"),
+        ],
         Need::RequestsOf(right) => vec![sends(QueueName::Requests(right))],
         Need::Statements => vec![sends(QueueName::Statements)],
     }

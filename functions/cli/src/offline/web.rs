@@ -3,15 +3,9 @@
 
 use std::time::Duration;
 
-use aws_sdk_s3::primitives::ByteStream;
-use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_runtime_api::client::http::HttpConnector as _;
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use http::Uri;
+use quittance_aws::http::{HttpClient, HttpError};
 use tokio::runtime::Runtime;
-use tokio::time::timeout;
 
 use crate::printing::Failure;
 
@@ -19,7 +13,7 @@ use crate::printing::Failure;
 pub(crate) struct Web {
     /// Without a slash at its end.
     base: String,
-    connector: Connector,
+    client: HttpClient,
     runtime: Runtime,
 }
 
@@ -40,15 +34,12 @@ impl Web {
                  without a query or a password"
             )));
         }
-        let connector = Connector::builder()
-            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-            .build();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         Ok(Some(Self {
             base: address.trim_end_matches('/').to_owned(),
-            connector,
+            client: HttpClient::default(),
             runtime,
         }))
     }
@@ -57,11 +48,7 @@ impl Web {
     pub(crate) fn load(&self, path: &str, longest: usize) -> Result<Option<Vec<u8>>, String> {
         let mut tries = PAUSES.iter();
         loop {
-            let got = self.runtime.block_on(async {
-                let get = self.get(path, longest);
-                let got = timeout(PATIENCE, get).await;
-                got.unwrap_or_else(|_| Err(Trouble::Passing("no answer in time".to_owned())))
-            });
+            let got = self.runtime.block_on(self.get(path, longest));
             match (got, tries.next()) {
                 (Ok(file), _) => return Ok(file),
                 (Err(Trouble::Passing(_)), Some(pause)) => {
@@ -74,38 +61,18 @@ impl Web {
     }
 
     async fn get(&self, path: &str, longest: usize) -> Result<Option<Vec<u8>>, Trouble> {
-        let mut request = HttpRequest::empty();
-        let set = request.set_uri(format!("{}/{path}", self.base));
-        set.map_err(|_| Trouble::Lasting("no address".to_owned()))?;
-        let answer = self.connector.call(request).await;
-        // An error of the wire may name much; that there was one is enough.
-        let answer =
-            answer.map_err(|_| Trouble::Passing("the server cannot be reached".to_owned()))?;
-        match answer.status() {
-            status if status.as_u16() == OK => {}
-            status if matches!(status.as_u16(), 404 | 410) => return Ok(None),
-            status if matches!(status.as_u16(), 300..400) => {
-                return Err(Trouble::Lasting(format!(
-                    "the server answers {status}: give the address that it sends to"
-                )));
-            }
-            status if status.as_u16() == 429 || status.is_server_error() => {
-                return Err(Trouble::Passing(format!("the server answers {status}")));
-            }
-            status => return Err(Trouble::Lasting(format!("the server answers {status}"))),
+        let address = format!("{}/{path}", self.base);
+        let answer = self.client.get(&address, longest).await;
+        let answer = answer.map_err(|error| Trouble::of(&error))?;
+        match answer.status {
+            OK => Ok(Some(answer.body)),
+            404 | 410 => Ok(None),
+            status @ 300..400 => Err(Trouble::Lasting(format!(
+                "the server answers {status}: give the address that it sends to"
+            ))),
+            status @ (429 | 500..) => Err(Trouble::Passing(format!("the server answers {status}"))),
+            status => Err(Trouble::Lasting(format!("the server answers {status}"))),
         }
-        let mut body = ByteStream::new(answer.into_body());
-        let mut bytes = Vec::new();
-        while let Some(piece) = body.next().await {
-            let piece = piece.map_err(|_| Trouble::Passing("the answer broke off".to_owned()))?;
-            bytes.extend_from_slice(&piece);
-            if bytes.len() > longest {
-                return Err(Trouble::Lasting(format!(
-                    "it is longer than {longest} bytes"
-                )));
-            }
-        }
-        Ok(Some(bytes))
     }
 }
 
@@ -116,8 +83,18 @@ enum Trouble {
     Lasting(String),
 }
 
+impl Trouble {
+    fn of(error: &HttpError) -> Self {
+        let why = error.to_string();
+        if error.is_passing() {
+            Self::Passing(why)
+        } else {
+            Self::Lasting(why)
+        }
+    }
+}
+
 const OK: u16 = 200;
-const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSES: [Duration; 3] = [
     Duration::from_millis(250),
     Duration::from_secs(1),

@@ -1,22 +1,19 @@
 //! Two witnesses inside a `dsr local`, with memories of their own on disk: what an auditor's would do.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use async_trait::async_trait;
-use quittance_aws::clock::SystemClock;
-use quittance_aws::signer;
 use quittance_core::fault::Fault;
 use quittance_engine::ports::Witnesses;
+use quittance_engine::witness::Witness;
 use quittance_tlog::VerifierKey;
 
-use super::Witness;
 use crate::printing::Failure;
 
 /// The witnesses of one `dsr local`.
 #[derive(Clone, Debug)]
 pub(crate) struct LocalWitnesses {
-    each: Vec<Arc<Witness>>,
+    each: Vec<Witness>,
     vkeys: Vec<String>,
 }
 
@@ -26,17 +23,14 @@ impl LocalWitnesses {
         let log = VerifierKey::parse(log_vkey)?;
         let mut each = Vec::new();
         for name in NAMES {
-            let state = dir.join(name);
-            std::fs::create_dir_all(&state)?;
-            each.push(Arc::new(Witness {
-                signer: signer::witness(&state.join("witness.key"), name, &SystemClock)?,
+            each.push(Witness {
                 logs: vec![log.clone()],
-                state,
-            }));
+                ..super::open(&dir.join(name), name)?
+            });
         }
         let vkeys = each
             .iter()
-            .map(|witness| witness.signer.verifier().to_string());
+            .map(|witness| witness.cosigner.vkey().to_owned());
         Ok(Self {
             vkeys: vkeys.collect(),
             each,
@@ -51,13 +45,11 @@ impl Witnesses for LocalWitnesses {
     }
 
     async fn ask(&self, n: usize, body: &str) -> Result<(u16, String), Fault> {
-        let Some(witness) = self.each.get(n).map(Arc::clone) else {
+        let Some(witness) = self.each.get(n) else {
             return Err(Fault::reject("there are two witnesses"));
         };
-        let body = body.to_owned();
-        let answered = tokio::task::spawn_blocking(move || witness.answer(body.as_bytes())).await;
-        let (status, body, _) = answered.map_err(|_| Fault::retry("the witness is away"))?;
-        Ok((status, body))
+        let answer = witness.answer(body.as_bytes()).await?;
+        Ok((answer.status, answer.body))
     }
 }
 

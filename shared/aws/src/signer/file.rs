@@ -10,7 +10,7 @@ use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
 use p256::ecdsa::signature::Signer as _;
 use p256::pkcs8::EncodePublicKey as _;
 use quittance_core::fault::Fault;
-use quittance_engine::ports::{Clock, Signer};
+use quittance_engine::ports::{Clock, Cosigner, Signer};
 use quittance_tlog::{Ed25519Signer, KeyKind};
 use zeroize::Zeroizing;
 
@@ -41,7 +41,7 @@ impl FileSigner {
         let statement_pem = statement.verifying_key().to_public_key_pem(LineEnding::LF);
         let statement_pem = statement_pem
             .map_err(|_| SecretFileError::unreadable(statement_key, "an ECDSA P-256 key"))?;
-        let vkey = vkey(origin, &log.verifying_key())?;
+        let vkey = vkey(origin, KeyKind::Ed25519, &log.verifying_key())?;
         Ok(Self {
             statement,
             log,
@@ -79,14 +79,43 @@ impl Signer for FileSigner {
     }
 }
 
-/// Opens a witness's key; a missing file is made. `name` is the witness's.
-///
-/// # Errors
-/// [`SignerError`] when the file cannot be used, others may read it, or the name is none.
-pub fn witness(path: &Path, name: &str, clock: &dyn Clock) -> Result<Ed25519Signer, SignerError> {
-    let seed = Zeroizing::new(log(path, clock)?.to_bytes());
-    Ed25519Signer::from_seed(name, KeyKind::CosignatureV1, &seed)
-        .map_err(|_| SignerError::Origin(name.to_owned()))
+/// A witness's key in a file.
+pub struct FileCosigner {
+    signer: Ed25519Signer,
+    vkey: String,
+}
+
+impl FileCosigner {
+    /// Opens the key; a missing file is made. `name` is the witness's.
+    ///
+    /// # Errors
+    /// [`SignerError`] when the file cannot be used, others may read it, or the name is none.
+    pub fn open(path: &Path, name: &str, clock: &dyn Clock) -> Result<Self, SignerError> {
+        let seed = Zeroizing::new(log(path, clock)?.to_bytes());
+        let signer = Ed25519Signer::from_seed(name, KeyKind::CosignatureV1, &seed)
+            .map_err(|_| SignerError::Origin(name.to_owned()))?;
+        let vkey = signer.verifier().to_string();
+        Ok(Self { signer, vkey })
+    }
+}
+
+impl fmt::Debug for FileCosigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileCosigner")
+            .field("vkey", &self.vkey)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Cosigner for FileCosigner {
+    fn vkey(&self) -> &str {
+        &self.vkey
+    }
+
+    async fn sign(&self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+        Ok(self.signer.sign_raw(bytes).to_vec())
+    }
 }
 
 fn statement(path: &Path, clock: &dyn Clock) -> Result<p256::ecdsa::SigningKey, SecretFileError> {

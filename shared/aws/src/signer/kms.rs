@@ -10,7 +10,8 @@ use ed25519_dalek::pkcs8::DecodePublicKey as _;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use p256::pkcs8::EncodePublicKey as _;
 use quittance_core::fault::Fault;
-use quittance_engine::ports::Signer;
+use quittance_engine::ports::{Cosigner, Signer};
+use quittance_tlog::KeyKind;
 use sha2::{Digest as _, Sha256};
 
 use super::{SignerError, vkey};
@@ -38,19 +39,15 @@ impl KmsSigner {
         origin: &str,
     ) -> Result<Self, SignerError> {
         let (statement_key, log_key) = (statement_key.into(), log_key.into());
-        let kind = |key: &str, expected| SignerError::Kind {
-            key: key.to_owned(),
-            expected,
-        };
         let spki = public_key(&client, &statement_key).await?;
         let statement_pem = p256::PublicKey::from_public_key_der(&spki)
             .ok()
             .and_then(|key| key.to_public_key_pem(LineEnding::LF).ok())
-            .ok_or_else(|| kind(&statement_key, "an ECC_NIST_P256 key"))?;
-        let spki = public_key(&client, &log_key).await?;
-        let log = ed25519_dalek::VerifyingKey::from_public_key_der(&spki)
-            .map_err(|_| kind(&log_key, "an ECC_NIST_EDWARDS25519 key"))?;
-        let vkey = vkey(origin, &log)?;
+            .ok_or_else(|| SignerError::Kind {
+                key: statement_key.clone(),
+                expected: "an ECC_NIST_P256 key",
+            })?;
+        let vkey = ed25519(&client, &log_key, origin, KeyKind::Ed25519).await?;
         Ok(Self {
             client,
             statement_key,
@@ -58,27 +55,6 @@ impl KmsSigner {
             statement_pem,
             vkey,
         })
-    }
-
-    async fn sign(
-        &self,
-        key: &str,
-        message: &[u8],
-        kind: MessageType,
-        algorithm: SigningAlgorithmSpec,
-    ) -> Result<Vec<u8>, Fault> {
-        let answer = self
-            .client
-            .sign()
-            .key_id(key)
-            .message(Blob::new(message))
-            .message_type(kind)
-            .signing_algorithm(algorithm)
-            .send()
-            .await
-            .map_err(|error| fault("Sign", &error))?;
-        let signature = answer.signature.map(Blob::into_inner);
-        signature.ok_or_else(|| Fault::retry("Sign: an answer without a signature"))
     }
 }
 
@@ -95,15 +71,93 @@ impl Signer for KmsSigner {
     async fn sign_statement(&self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
         let digest = Sha256::digest(bytes);
         let algorithm = SigningAlgorithmSpec::EcdsaSha256;
-        self.sign(&self.statement_key, &digest, MessageType::Digest, algorithm)
-            .await
+        let kind = MessageType::Digest;
+        sign(&self.client, &self.statement_key, &digest, kind, algorithm).await
     }
 
     async fn sign_checkpoint(&self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
-        let algorithm = SigningAlgorithmSpec::Ed25519Sha512;
-        self.sign(&self.log_key, bytes, MessageType::Raw, algorithm)
-            .await
+        sign_ed25519(&self.client, &self.log_key, bytes).await
     }
+}
+
+/// A witness's key in KMS.
+#[derive(Clone, Debug)]
+pub struct KmsCosigner {
+    client: aws_sdk_kms::Client,
+    key: String,
+    vkey: String,
+}
+
+impl KmsCosigner {
+    /// Opens the key and fetches its public half. `name` is the witness's.
+    ///
+    /// # Errors
+    /// [`SignerError`] when the key cannot be reached or is of another kind, or the name is none.
+    pub async fn open(
+        client: aws_sdk_kms::Client,
+        key: impl Into<String>,
+        name: &str,
+    ) -> Result<Self, SignerError> {
+        let key = key.into();
+        let vkey = ed25519(&client, &key, name, KeyKind::CosignatureV1).await?;
+        Ok(Self { client, key, vkey })
+    }
+}
+
+#[async_trait]
+impl Cosigner for KmsCosigner {
+    fn vkey(&self) -> &str {
+        &self.vkey
+    }
+
+    async fn sign(&self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+        sign_ed25519(&self.client, &self.key, bytes).await
+    }
+}
+
+async fn sign_ed25519(
+    client: &aws_sdk_kms::Client,
+    key: &str,
+    bytes: &[u8],
+) -> Result<Vec<u8>, Fault> {
+    let algorithm = SigningAlgorithmSpec::Ed25519Sha512;
+    sign(client, key, bytes, MessageType::Raw, algorithm).await
+}
+
+async fn sign(
+    client: &aws_sdk_kms::Client,
+    key: &str,
+    message: &[u8],
+    kind: MessageType,
+    algorithm: SigningAlgorithmSpec,
+) -> Result<Vec<u8>, Fault> {
+    let answer = client
+        .sign()
+        .key_id(key)
+        .message(Blob::new(message))
+        .message_type(kind)
+        .signing_algorithm(algorithm)
+        .send()
+        .await
+        .map_err(|error| fault("Sign", &error))?;
+    let signature = answer.signature.map(Blob::into_inner);
+    signature.ok_or_else(|| Fault::retry("Sign: an answer without a signature"))
+}
+
+/// Returns the verifier key of an Ed25519 key under a name.
+async fn ed25519(
+    client: &aws_sdk_kms::Client,
+    key: &str,
+    name: &str,
+    kind: KeyKind,
+) -> Result<String, SignerError> {
+    let spki = public_key(client, key).await?;
+    let public = ed25519_dalek::VerifyingKey::from_public_key_der(&spki);
+    let public = public.map_err(|_| SignerError::Kind {
+        key: key.to_owned(),
+        expected: "an ECC_NIST_EDWARDS25519 key",
+    })?;
+    vkey(name, kind, &public)
 }
 
 async fn public_key(client: &aws_sdk_kms::Client, key: &str) -> Result<Vec<u8>, SignerError> {

@@ -1,4 +1,5 @@
-//! The two keys of the receipts function: one for statements, one for the log's checkpoints.
+//! The two keys of the receipts function, one for statements and one for the log's checkpoints; and a
+//! witness's.
 //!
 //! [`FileSigner`] keeps them in files that only their owner may read, [`KmsSigner`] in KMS, where
 //! nobody may read them. Only the receipts function holds a signer.
@@ -10,8 +11,8 @@ use ed25519_dalek::VerifyingKey;
 use quittance_tlog::note::{KeyKind, VerifierKey};
 
 use crate::files::SecretFileError;
-pub use file::{FileSigner, witness};
-pub use kms::KmsSigner;
+pub use file::{FileCosigner, FileSigner};
+pub use kms::{KmsCosigner, KmsSigner};
 
 /// Why a signer cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -40,8 +41,8 @@ pub enum SignerError {
     Origin(String),
 }
 
-fn vkey(origin: &str, key: &VerifyingKey) -> Result<String, SignerError> {
-    VerifierKey::new(origin, KeyKind::Ed25519, key.as_bytes())
+fn vkey(origin: &str, kind: KeyKind, key: &VerifyingKey) -> Result<String, SignerError> {
+    VerifierKey::new(origin, kind, key.as_bytes())
         .map(|vkey| vkey.to_string())
         .map_err(|_| SignerError::Origin(origin.to_owned()))
 }

@@ -14,6 +14,7 @@ pub mod records;
 pub mod signer;
 pub mod stores;
 pub mod vault;
+pub mod witness;
 pub mod witnesses;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
