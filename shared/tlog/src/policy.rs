@@ -87,6 +87,13 @@ impl Policy {
         &self.logs
     }
 
+    /// Returns the same policy, with more logs that it trusts.
+    #[must_use]
+    pub fn trusting(mut self, logs: &[VerifierKey]) -> Self {
+        self.logs.extend_from_slice(logs);
+        self
+    }
+
     /// Returns the witnesses.
     pub fn witnesses(&self) -> &[Witness] {
         &self.witnesses

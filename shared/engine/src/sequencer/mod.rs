@@ -13,6 +13,8 @@ mod bundle;
 pub mod cosign;
 mod keys;
 pub mod paths;
+mod prove;
+pub mod renew;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,6 +33,8 @@ use crate::ledger::Bookmark;
 use crate::ports::{Clock, Evidence, Head, HeadLock, Kept, Ledger, Queues, Signer, TileStore};
 
 pub use self::bundle::{Bundle, Placed};
+pub use self::keys::EarlierKeys;
+pub use self::renew::{receipt_named, receipt_of};
 
 /// The receipts function's use-case, with the ports it may use.
 #[derive(Clone, Debug)]
@@ -56,6 +60,8 @@ pub struct Sequencer {
 pub struct Config {
     /// The log's name. It must be the name in the signer's key, so that a mistyped one forks nothing.
     pub origin: String,
+    /// Keys that no longer sign, and whose work is good.
+    pub earlier: EarlierKeys,
     /// Most leaves in one batch; [`BATCH`] by default.
     pub batch: usize,
     /// How many port calls about one batch are under way at a time; [`AT_ONCE`] by default.
@@ -67,6 +73,7 @@ impl Config {
     pub fn new(origin: impl Into<String>) -> Self {
         Self {
             origin: origin.into(),
+            earlier: EarlierKeys::default(),
             batch: BATCH,
             at_once: AT_ONCE,
         }
@@ -158,7 +165,7 @@ impl Sequencer {
     /// # Errors
     /// `Fault::Reject` when there is a head or a published checkpoint already.
     pub async fn create(&self) -> Result<(), Fault> {
-        let keys = Keys::of(&*self.signer, &self.config.origin)?;
+        let keys = Keys::of(&*self.signer, &self.config)?;
         if self.head.read().await?.is_some() {
             return Err(Fault::reject("log: it exists already"));
         }
@@ -188,7 +195,7 @@ impl Sequencer {
 
     /// Steps 0 to 9, once.
     async fn pass(&self, from: Option<&Bookmark>) -> Result<Progress, Fault> {
-        let keys = Keys::of(&*self.signer, &self.config.origin)?;
+        let keys = Keys::of(&*self.signer, &self.config)?;
         let tree = self.settle(&keys).await?;
         let batch = self.batch(&keys, from).await?;
         let mut progress = Progress {
@@ -216,7 +223,7 @@ impl Sequencer {
     async fn settle(&self, keys: &Keys) -> Result<Tree, Fault> {
         let head = self.head.read().await?;
         let head = head.ok_or_else(|| Fault::reject("log: it does not exist; create it first"))?;
-        let checkpoint = keys.open(&head.checkpoint)?;
+        let checkpoint = keys.open(&head.checkpoint)?.checkpoint;
         let (size, root) = (checkpoint.size(), checkpoint.root());
         // The bundle before the checkpoint: whoever discards a bundle has published before, so
         // that a bundle gone together with an older checkpoint cannot be a race.
@@ -275,7 +282,7 @@ impl Sequencer {
                 Err(Fault::reject("log: the published checkpoint is gone"))
             };
         };
-        let published = keys.open(published)?;
+        let published = keys.open(published)?.checkpoint;
         if published.size() == ours.size() && published.root() != ours.root() {
             return Err(Fault::reject(format!(
                 "log: halted: head and published checkpoint have size {} and different roots",
@@ -390,17 +397,6 @@ impl Sequencer {
             }
         }
         Ok(tiles)
-    }
-}
-
-/// Reads the receipt of a leaf; none while it is not stored.
-///
-/// # Errors
-/// What the evidence reports.
-pub async fn receipt_of(evidence: &dyn Evidence, leaf: &LeafId) -> Result<Option<Vec<u8>>, Fault> {
-    match evidence.read(&paths::witnessed(leaf)).await? {
-        Some(file) => Ok(Some(file)),
-        None => evidence.read(&paths::receipt(leaf)).await,
     }
 }
 
