@@ -110,7 +110,7 @@ fn cosign_directory(witness: &Witness, dir: &Path, policy: &Path) -> Result<Exit
         proof,
         checkpoint,
     };
-    match witness.cosign(&request, log) {
+    match witness.cosign(&request, log.name(), logs) {
         Ok(note) => {
             data(note.to_string().trim_end());
             Ok(ExitCode::SUCCESS)
@@ -151,17 +151,23 @@ impl Witness {
         })
     }
 
-    /// Decides, remembers, and then gives out the cosigned checkpoint.
-    fn cosign(&self, request: &AddCheckpoint, log: &VerifierKey) -> Result<Note, No> {
+    /// Decides, remembers, and then gives out the cosigned checkpoint. What was seen is the log's by its
+    /// name, whichever of its keys signed.
+    fn cosign(
+        &self,
+        request: &AddCheckpoint,
+        origin: &str,
+        logs: &[VerifierKey],
+    ) -> Result<Note, No> {
         // One decision at a time, whatever process makes it: the lock goes with the file.
         let lock = File::create(self.state.join("lock")).map_err(No::Broken)?;
         lock.lock().map_err(No::Broken)?;
-        let seen = self.seen(log.name()).map_err(No::Broken)?;
-        decide(request, log, seen).map_err(No::Refused)?;
+        let seen = self.seen(origin).map_err(No::Broken)?;
+        decide(request, logs, seen).map_err(No::Refused)?;
         let now = u64::try_from(SystemClock.now().as_second()).unwrap_or(0);
         let own = Note::unsigned(request.checkpoint.text()).map_err(broken)?;
         let remembered = self.signer.cosign(own, now).map_err(broken)?;
-        self.remember(log.name(), &remembered).map_err(No::Broken)?;
+        self.remember(origin, &remembered).map_err(No::Broken)?;
         // From here on the cosignature may be seen by anybody.
         let mut note = request.checkpoint.clone();
         for line in remembered.signatures() {
@@ -186,10 +192,7 @@ impl Witness {
             return refuse(Refusal::Malformed);
         };
         let origin = request.checkpoint.text().lines().next().unwrap_or_default();
-        let Some(log) = self.logs.iter().find(|log| log.name() == origin) else {
-            return refuse(Refusal::UnknownLog);
-        };
-        match self.cosign(&request, log) {
+        match self.cosign(&request, origin, &self.logs) {
             Ok(note) => {
                 let own = self.signer.verifier();
                 let lines = note.signatures().iter().filter(|line| own.made(line));
