@@ -301,7 +301,7 @@ impl Draft {
 
     fn take_witness(&mut self, name: &str, vkey: &str) -> Result<(), LineFault> {
         let key = VerifierKey::parse(vkey)?;
-        if key.kind() != KeyKind::CosignatureV1 {
+        if !key.kind().is_cosigner() {
             return Err(NoteError::KeyKind.into());
         }
         if self

@@ -13,7 +13,7 @@ use p256::ecdsa::signature::rand_core::{TryCryptoRng, TryRng};
 use p256::ecdsa::{DerSignature, SigningKey};
 use p256::pkcs8::{EncodePublicKey as _, LineEnding};
 use quittance_core::fault::Fault;
-use quittance_tlog::{Ed25519Signer, KeyKind, NoteError};
+use quittance_tlog::{Ed25519Signer, KeyKind, MlDsa44Signer, NoteError};
 
 use super::clock::split_mix;
 use super::contract;
@@ -28,6 +28,7 @@ pub struct MemorySigner {
     vkey: String,
     signed: AtomicU64,
     checkpoints: AtomicU64,
+    post_quantum: Option<(MlDsa44Signer, String)>,
     faults: Faults,
 }
 
@@ -65,8 +66,21 @@ impl MemorySigner {
             vkey,
             signed: AtomicU64::new(0),
             checkpoints: AtomicU64::new(0),
+            post_quantum: None,
             faults,
         })
+    }
+
+    /// Gives it an ML-DSA-44 key besides, from a seed of its own.
+    ///
+    /// # Errors
+    /// [`NoteError`] when the log's name is too long for it.
+    pub fn with_post_quantum(mut self, seed: u64) -> Result<Self, NoteError> {
+        let (_, seed) = draw(seed)?;
+        let signer = MlDsa44Signer::from_seed(self.log.verifier().name(), &seed)?;
+        let vkey = signer.verifier().to_string();
+        self.post_quantum = Some((signer, vkey));
+        Ok(self)
     }
 
     /// How many statements and checkpoints were signed.
@@ -116,6 +130,22 @@ impl Signer for MemorySigner {
             .call("signer.sign_checkpoint", || {
                 self.checkpoints.fetch_add(1, Ordering::Relaxed);
                 Ok(self.log.sign_raw(bytes).to_vec())
+            })
+            .await
+    }
+
+    fn post_quantum_vkey(&self) -> Option<&str> {
+        self.post_quantum.as_ref().map(|(_, vkey)| vkey.as_str())
+    }
+
+    async fn sign_checkpoint_post_quantum(&self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+        self.faults
+            .call("signer.sign_checkpoint_post_quantum", || {
+                let none = || Fault::reject("signer: no post-quantum key");
+                let (signer, _) = self.post_quantum.as_ref().ok_or_else(none)?;
+                // Counted, so that no two signatures are the same.
+                let mut chance = Counted(self.checkpoints.fetch_add(1, Ordering::Relaxed));
+                Ok(signer.sign_raw(bytes, &chance.bytes()))
             })
             .await
     }

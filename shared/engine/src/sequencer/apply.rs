@@ -15,6 +15,7 @@ use quittance_tlog::{
     TlogProof, VerifierKey, inclusion_proof, inclusion_proof_paths, leaf_hash, verify_inclusion,
 };
 
+use super::cosign::exactly;
 use super::keys::Keys;
 use super::{Bundle, Placed, Refused, Sequencer, digest, paths};
 use crate::ledger::{Item, Key, Leaf, Sequenced, Stored, Write};
@@ -159,6 +160,8 @@ impl Sequencer {
     ) -> Result<Vec<Refused>, Fault> {
         // Signed by the present key, or by an earlier one, if the keys were changed since the swap.
         let signed = keys.open(&head.checkpoint)?;
+        let lost = || Fault::reject("log: halted: the head's checkpoint lost its line");
+        let note = exactly(&signed.note, &signed.log, &[]).ok_or_else(lost)?;
         let mut wanted = BTreeSet::new();
         for (index, _) in places {
             let paths = inclusion_proof_paths(bundle.size, *index)
@@ -174,7 +177,7 @@ impl Sequencer {
                 extra: None,
                 index: *index,
                 path,
-                checkpoint: signed.note.clone(),
+                checkpoint: note.clone(),
             };
             let stored = self.store_receipt(keys, &signed.log, bundle, placed, proof);
             work.push(stored.boxed());

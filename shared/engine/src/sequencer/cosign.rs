@@ -13,7 +13,8 @@ use quittance_core::receipt::Day;
 use quittance_tlog::policy::PolicyError;
 use quittance_tlog::witness::AddCheckpoint;
 use quittance_tlog::{
-    Checkpoint, Note, SignatureLine, VerifierKey, consistency_proof, consistency_proof_paths,
+    Checkpoint, KeyKind, Note, NoteError, SignatureLine, VerifierKey, consistency_proof,
+    consistency_proof_paths,
 };
 
 use super::account::said;
@@ -255,7 +256,14 @@ impl Sequencer {
 
 pub(super) fn vkeys(witnesses: &dyn Witnesses) -> Result<Vec<VerifierKey>, Fault> {
     let parse = |vkey: &String| {
-        VerifierKey::parse(vkey).map_err(|error| Fault::reject(format!("a witness's key: {error}")))
+        let wrong = |error| Fault::reject(format!("a witness's key: {error}"));
+        let key = VerifierKey::parse(vkey).map_err(wrong)?;
+        // Receipts carry no other kind.
+        if key.kind() == KeyKind::CosignatureV1 {
+            Ok(key)
+        } else {
+            Err(wrong(NoteError::KeyKind))
+        }
     };
     witnesses.vkeys().iter().map(parse).collect()
 }

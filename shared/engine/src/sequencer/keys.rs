@@ -69,6 +69,8 @@ pub(super) struct Keys {
     pub(super) statement: ReceiptKey,
     /// So are checkpoints.
     pub(super) log: VerifierKey,
+    /// And with this one beside it, if there is one.
+    pub(super) post_quantum: Option<VerifierKey>,
     /// With the earlier ones.
     statements: Vec<ReceiptKey>,
     logs: Vec<VerifierKey>,
@@ -109,6 +111,17 @@ impl Keys {
                 other.name()
             )));
         }
+        let post_quantum = match signer.post_quantum_vkey() {
+            None => None,
+            Some(vkey) => {
+                let key = VerifierKey::parse(vkey).ok();
+                let is_right = |key: &VerifierKey| {
+                    key.kind() == KeyKind::CosignatureMlDsa44 && key.name() == origin
+                };
+                let wrong = || Fault::reject("post-quantum key: no ML-DSA-44 vkey of this log");
+                Some(key.filter(is_right).ok_or_else(wrong)?)
+            }
+        };
         let statements = std::iter::once(&statement).chain(config.earlier.statements());
         let logs = std::iter::once(&log).chain(config.earlier.logs());
         Ok(Self {
@@ -116,6 +129,7 @@ impl Keys {
             logs: logs.cloned().collect(),
             statement,
             log,
+            post_quantum,
         })
     }
 

@@ -25,7 +25,9 @@ use quittance_core::digest::Digest;
 use quittance_core::fault::Fault;
 use quittance_core::id::LeafId;
 use quittance_tlog::tile::TilePath;
-use quittance_tlog::{Checkpoint, Hash, RightEdge, integrate, right_edge_paths};
+use quittance_tlog::{
+    Checkpoint, Hash, Note, RightEdge, VerifierKey, cosigned_message, integrate, right_edge_paths,
+};
 
 use self::batch::Entry;
 use self::keys::Keys;
@@ -354,17 +356,39 @@ impl Sequencer {
     }
 
     async fn sign(&self, keys: &Keys, size: u64, root: Hash) -> Result<Vec<u8>, Fault> {
-        let note = Checkpoint::new(&self.config.origin, size, root)
-            .and_then(|checkpoint| checkpoint.to_note())
+        let checkpoint = Checkpoint::new(&self.config.origin, size, root)
+            .map_err(|error| Fault::reject(format!("log: {error}")))?;
+        let note = checkpoint
+            .to_note()
             .map_err(|error| Fault::reject(format!("log: {error}")))?;
         let signature = self.signer.sign_checkpoint(note.text().as_bytes()).await?;
         let signature: [u8; 64] = signature
             .try_into()
             .map_err(|_| Fault::reject("log: a checkpoint's signature has 64 bytes"))?;
-        let signed = note
+        let mut signed = note
             .with_ed25519_signature(&keys.log, &signature)
             .map_err(|error| Fault::reject(format!("log: {error}")))?;
+        if let Some(key) = &keys.post_quantum {
+            signed = self.cosign_as_log(key, &checkpoint, signed).await?;
+        }
         Ok(signed.to_string().into_bytes())
+    }
+
+    /// Adds the log's own ML-DSA-44 line. It differs every time, like everything a size is signed with before
+    /// the swap: from then on the head's bytes are the only ones.
+    async fn cosign_as_log(
+        &self,
+        key: &VerifierKey,
+        checkpoint: &Checkpoint,
+        signed: Note,
+    ) -> Result<Note, Fault> {
+        // The time 0 says nothing about when: the sequencer has no clock, and needs none.
+        let message = cosigned_message(key.name(), checkpoint, 0)
+            .ok_or_else(|| Fault::reject("log: its name is too long for ML-DSA-44"))?;
+        let signature = self.signer.sign_checkpoint_post_quantum(&message).await?;
+        signed
+            .with_cosignature(key, 0, &signature)
+            .map_err(|error| Fault::reject(format!("log: {error}")))
     }
 
     /// Does pieces of work, so many at a time; the answers come in the order of the pieces.

@@ -7,6 +7,7 @@ mod crashes;
 mod faults;
 mod halts;
 mod interleaving;
+mod post_quantum;
 mod renewing;
 mod rotation;
 mod rows;
