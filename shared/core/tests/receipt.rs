@@ -7,14 +7,15 @@ mod receipt_fixture;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
+use quittance_core::audit::Account;
 use quittance_core::digest::Digest;
 use quittance_core::receipt::{
     AcceptanceLeaf, CheckName, CheckVerdict, Checkpoint, Envelope, FileError, MAX_FILE_BYTES,
     Policy, PolicySigner, ReceiptFile, ReceiptKey, Report, Slug, Statement, Trust, leaf_bytes, pae,
-    policy_text, verify, verify_embedded,
+    policy_text, policy_text_of, verify, verify_embedded,
 };
 use quittance_core::request::Outcome;
-use quittance_tlog::{KeyKind, RightEdge, TlogProof, VerifierKey, integrate, leaf_hash};
+use quittance_tlog::{Hash, KeyKind, RightEdge, TlogProof, VerifierKey, integrate, leaf_hash};
 use receipt_fixture::{
     Witnesses, about, acceptance, key, log, make, outcome, receipt, sign, signing_key, witness,
 };
@@ -203,6 +204,49 @@ fn a_policy_with_other_keys_refuses_the_receipt() {
     assert_eq!(failed(&judge(&made.file, &policy)), ["signature"]);
     let policy = policy_text(log().verifier(), &[], &[]).unwrap();
     assert_eq!(failed(&judge(&made.file, &policy)), ["signature"]);
+}
+
+#[test]
+fn while_keys_are_changed_either_is_believed_and_a_withdrawn_one_only_inside_its_log() {
+    let made = receipt(Witnesses::None);
+    let new_log = quittance_tlog::Ed25519Signer::from_seed(
+        "log.example.test/dsr",
+        KeyKind::Ed25519,
+        &[9; 32],
+    );
+    let (new_log, old_log) = (
+        new_log.unwrap().verifier().clone(),
+        log().verifier().clone(),
+    );
+    let der = p256::pkcs8::EncodePublicKey::to_public_key_der(signing_key(9).verifying_key());
+    let new_key = ReceiptKey::from_spki_der(der.unwrap().as_bytes()).unwrap();
+    let named = |name, key| PolicySigner {
+        name: Slug::parse(name).unwrap(),
+        key,
+    };
+    let signers = [named("receipts-2", new_key), named("receipts", key())];
+    for logs in [[&new_log, &old_log], [&old_log, &new_log]] {
+        let policy = policy_text_of(&logs.map(Clone::clone), &[], &[], &signers).unwrap();
+        assert!(judge(&made.file, &policy).ok, "{policy}");
+    }
+    let only_new = [new_log];
+    let withdrawn = policy_text_of(&only_new, &[old_log], &[], &signers).unwrap();
+    assert_eq!(failed(&judge(&made.file, &withdrawn)), ["checkpoint"]);
+    // In a log that was opened under the new key, what the old one signed is judged by its entry.
+    let entry = ReceiptFile::parse(&made.file).unwrap().entry().unwrap();
+    let mut leaves = vec![leaf_hash(b"x"); 5];
+    let told = |leaves: &[Hash], policy: &str| {
+        let policy = Policy::parse(policy).unwrap();
+        let read = Account::read("a", &made.file, &policy, leaves);
+        read.unwrap_err().explanation
+    };
+    assert_eq!(told(&leaves, &withdrawn), "entry 3 of this log is another");
+    leaves[3] = leaf_hash(&entry);
+    // It verifies, and is only no manifest.
+    let other = "it is a receipt of something else";
+    assert_eq!(told(&leaves, &withdrawn), other);
+    let forgotten = policy_text_of(&only_new, &[], &[], &signers).unwrap();
+    assert!(told(&leaves, &forgotten).contains("does not verify: checkpoint"));
 }
 
 #[test]

@@ -146,7 +146,7 @@ fn sigstore_judges(file: &[u8]) {
         bundles.push(json!({ "bundle": bundle.to_string(), "artifact": artifact }));
     }
     let log = log();
-    let spki = [ED25519_SPKI, &log.verifier().public_key()].concat();
+    let spki = [ED25519_SPKI, log.verifier().public_key()].concat();
     let cases = json!({
         "bundles": bundles,
         "log": {

@@ -390,7 +390,8 @@ pub trait HeadLock: Debug + Send + Sync {
     async fn swap(&self, old: Option<&Head>, new: &Head) -> Result<(), Fault>;
 }
 
-/// The two keys of the receipts function.
+/// The keys of the receipts function: one for statements, one for the log's checkpoints, and perhaps one that
+/// signs checkpoints against quantum computers, too.
 #[async_trait]
 pub trait Signer: Debug + Send + Sync {
     /// The statement key's public half, SPKI in PEM.
@@ -404,6 +405,18 @@ pub trait Signer: Debug + Send + Sync {
 
     /// Signs bytes with the log's Ed25519 key; returns the 64-byte signature.
     async fn sign_checkpoint(&self, bytes: &[u8]) -> Result<Vec<u8>, Fault>;
+
+    /// The vkey of the log's ML-DSA-44 key (C2SP cosignature, type 06), of the log's name; none if it has no
+    /// such key.
+    fn post_quantum_vkey(&self) -> Option<&str> {
+        None
+    }
+
+    /// Signs bytes with that key (FIPS 204, no pre-hash, no context); returns the 2420-byte signature. It may
+    /// differ every time.
+    async fn sign_checkpoint_post_quantum(&self, _bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+        Err(Fault::reject("this signer has no post-quantum key"))
+    }
 }
 
 /// The witnesses whose cosignatures a log wants (C2SP `tlog-witness`).

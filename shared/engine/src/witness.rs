@@ -79,21 +79,11 @@ impl Witness {
     pub async fn cosign(&self, request: &AddCheckpoint) -> Result<Result<Note, Refusal>, Fault> {
         let own = self.own()?;
         let origin = request.checkpoint.text().lines().next().unwrap_or_default();
-        let mut named = self.logs.iter().filter(|log| log.name() == origin);
-        let Some(first) = named.next() else {
-            return Ok(Err(Refusal::UnknownLog));
-        };
-        let signed = |key: &&VerifierKey| {
-            let one = std::slice::from_ref(*key);
-            request.checkpoint.verify(one).is_ok()
-        };
-        let log = std::iter::once(first).chain(named).find(signed);
-        let log = log.unwrap_or(first);
         // Whoever loses against another process decides again, about what that one remembered.
         for _ in 0..TRIES {
             let last = self.memory.last(origin).await?;
             let seen = seen(last.as_deref(), &own, origin)?;
-            let checkpoint = match decide(request, log, seen) {
+            let checkpoint = match decide(request, &self.logs, seen) {
                 Ok(checkpoint) => checkpoint,
                 Err(refusal) => return Ok(Err(refusal)),
             };
@@ -141,7 +131,9 @@ impl Witness {
             .map_err(|error| Fault::reject(format!("the witness's key: {error}")))?;
         match key.kind() {
             KeyKind::CosignatureV1 => Ok(key),
-            KeyKind::Ed25519 => Err(Fault::reject("the witness's key is a log's")),
+            KeyKind::Ed25519 | KeyKind::CosignatureMlDsa44 => Err(Fault::reject(
+                "the witness's key is not an Ed25519 key for cosignatures",
+            )),
         }
     }
 }

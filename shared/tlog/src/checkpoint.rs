@@ -55,14 +55,27 @@ impl Checkpoint {
     /// [`CheckpointError::Note`] if the note is malformed or not signed by `log`,
     /// [`CheckpointError::Origin`] if it is another log's, [`CheckpointError::Malformed`].
     pub fn open(bytes: &[u8], log: &VerifierKey) -> Result<(Self, Note), CheckpointError> {
+        Self::open_any(bytes, std::slice::from_ref(log))
+            .map(|(checkpoint, note, _)| (checkpoint, note))
+    }
+
+    /// As [`Self::open`], for a log that has changed its key: one of these must have signed under its own
+    /// name. Returns which.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub fn open_any<'k>(
+        bytes: &[u8],
+        logs: &'k [VerifierKey],
+    ) -> Result<(Self, Note, &'k VerifierKey), CheckpointError> {
         let note = Note::parse(bytes)?;
-        note.verify(std::slice::from_ref(log))?;
+        let signed = note.verify(logs)?;
         let checkpoint = Self::parse(note.text())?;
-        if checkpoint.origin == log.name() {
-            Ok((checkpoint, note))
-        } else {
-            Err(CheckpointError::Origin)
-        }
+        let mut keys = signed.iter().map(|verified| verified.key);
+        let log = keys.find(|key| key.name() == checkpoint.origin);
+        let log = log.ok_or(CheckpointError::Origin)?;
+        Ok((checkpoint, note, log))
     }
 
     /// Returns the note to sign.
@@ -216,6 +229,14 @@ mod tests {
         assert_eq!(
             Checkpoint::open(good.as_bytes(), other.verifier()),
             Err(CheckpointError::Note(NoteError::NoKnownSignature))
+        );
+        // A log that has changed its key: either opens, and it is told which.
+        let both = [other.verifier().clone(), log.verifier().clone()];
+        let opened = Checkpoint::open_any(good.as_bytes(), &both).unwrap();
+        assert_eq!(opened.2, log.verifier());
+        assert_eq!(
+            Checkpoint::open_any(foreign.as_bytes(), &both),
+            Err(CheckpointError::Origin)
         );
     }
 }

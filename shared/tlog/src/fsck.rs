@@ -39,17 +39,20 @@ pub fn fsck<E: Display>(
 
 /// As [`fsck()`], for a directory of which all files are listed: older partial tiles and bundles must be
 /// beginnings of the rebuilt ones, `checkpoints/<n>` must be the log's, of the root at `n`, and nothing
-/// else may lie there.
+/// else may lie there. Of `logs` those count that have the checkpoint's name: a log that changed its key
+/// has several, and each signed some of what was kept.
 pub fn fsck_directory<E: Display>(
     checkpoint: &Checkpoint,
-    log: &VerifierKey,
+    logs: &[VerifierKey],
     files: &BTreeSet<String>,
     read: impl FnMut(&str) -> Result<Option<Vec<u8>>, E>,
     entry: impl FnMut(u64, &[u8]),
 ) -> FsckReport {
     let size = checkpoint.size();
     let (listed, problems) = Listed::sort(files, size);
-    let mut run = Run::new(size, &listed, Some(log), read, entry);
+    let named = logs.iter().filter(|log| log.name() == checkpoint.origin());
+    let keys: Vec<VerifierKey> = named.cloned().collect();
+    let mut run = Run::new(size, &listed, Some(&keys), read, entry);
     run.report.problems = problems;
     run.rebuild(&checkpoint.root())
 }
@@ -77,7 +80,8 @@ impl FsckReport {
 /// One rebuilding.
 struct Run<'l, R, V> {
     listed: &'l Listed,
-    log: Option<&'l VerifierKey>,
+    /// The keys of the log whose kept checkpoints are compared.
+    log: Option<&'l [VerifierKey]>,
     read: R,
     entry: V,
     report: FsckReport,
@@ -89,7 +93,13 @@ where
     R: FnMut(&str) -> Result<Option<Vec<u8>>, E>,
     V: FnMut(u64, &[u8]),
 {
-    fn new(size: u64, listed: &'l Listed, log: Option<&'l VerifierKey>, read: R, entry: V) -> Self {
+    fn new(
+        size: u64,
+        listed: &'l Listed,
+        log: Option<&'l [VerifierKey]>,
+        read: R,
+        entry: V,
+    ) -> Self {
         Self {
             listed,
             log,
@@ -286,13 +296,13 @@ where
         };
         self.report.files += 1;
         let root = edge.root();
-        match Checkpoint::open(&bytes, log) {
+        match Checkpoint::open_any(&bytes, log) {
             Err(error) => self.note(path, ProblemKind::Malformed, error.to_string()),
-            Ok((kept, _)) if kept.size() != size => {
+            Ok((kept, ..)) if kept.size() != size => {
                 let told = format!("must be of {size} entries and is of {}", kept.size());
                 self.note(path, ProblemKind::Differs, told);
             }
-            Ok((kept, _)) if kept.root() != root => {
+            Ok((kept, ..)) if kept.root() != root => {
                 let told = format!(
                     "the first {size} entries give the root {root}, it says {}",
                     kept.root()

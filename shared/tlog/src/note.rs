@@ -1,4 +1,4 @@
-//! Signed notes and their keys (C2SP `signed-note`, and `tlog-cosignature` v1 lines).
+//! Signed notes and their keys (C2SP `signed-note`, and `tlog-cosignature` lines of both kinds).
 //!
 //! A note is text, a blank line, and one line per signature. Lines of unknown keys are kept and
 //! ignored; a line of a known key that does not verify condemns the whole note.
@@ -11,6 +11,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use sha2::{Digest as _, Sha256};
+
+use crate::checkpoint::Checkpoint;
+use crate::post_quantum;
 
 /// A note: text that ends in a newline, and signature lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +95,8 @@ impl Note {
         Ok(self)
     }
 
-    /// Attaches a witness's raw signature over [`cosignature_message`], after verifying it.
+    /// Attaches a witness's raw signature over [`cosignature_message`], or over
+    /// [`post_quantum::cosigned_message`], after verifying it.
     ///
     /// # Errors
     ///
@@ -102,9 +106,9 @@ impl Note {
         mut self,
         key: &VerifierKey,
         timestamp: u64,
-        signature: &[u8; 64],
+        signature: &[u8],
     ) -> Result<Self, NoteError> {
-        if key.kind != KeyKind::CosignatureV1 {
+        if !key.kind.is_cosigner() {
             return Err(NoteError::KeyKind);
         }
         let mut bytes = timestamp.to_be_bytes().to_vec();
@@ -225,13 +229,24 @@ pub enum KeyKind {
     Ed25519,
     /// Ed25519 over `cosignature/v1`, a time and the text (type byte 4): a witness's.
     CosignatureV1,
+    /// ML-DSA-44 over a structure of name, time and tree (type byte 6): a witness's, or a log's beside its own.
+    CosignatureMlDsa44,
 }
 
 impl KeyKind {
+    /// Whether lines of this kind have a time, and may be asked for by a quorum.
+    pub const fn is_cosigner(self) -> bool {
+        match self {
+            Self::Ed25519 => false,
+            Self::CosignatureV1 | Self::CosignatureMlDsa44 => true,
+        }
+    }
+
     const fn type_byte(self) -> u8 {
         match self {
             Self::Ed25519 => 1,
             Self::CosignatureV1 => 4,
+            Self::CosignatureMlDsa44 => 6,
         }
     }
 }
@@ -241,7 +256,32 @@ impl KeyKind {
 pub struct VerifierKey {
     name: String,
     kind: KeyKind,
-    key: VerifyingKey,
+    key: PublicKey,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum PublicKey {
+    Ed25519(VerifyingKey),
+    /// As it is encoded: unpacked it would be ten times as long.
+    MlDsa44(Vec<u8>),
+}
+
+impl PublicKey {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Ed25519(key) => key.as_bytes(),
+            Self::MlDsa44(bytes) => bytes,
+        }
+    }
+
+    fn is_signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        match self {
+            // Strict: one signature has one form, whatever library checks it.
+            Self::Ed25519(key) => Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok()),
+            Self::MlDsa44(key) => post_quantum::is_signed(key, message, signature),
+        }
+    }
 }
 
 impl VerifierKey {
@@ -251,15 +291,28 @@ impl VerifierKey {
     ///
     /// [`NoteError::KeyName`] if the name is empty, or has blanks, `+` or control characters;
     /// [`NoteError::Key`] if the bytes are not a public key.
-    pub fn new(name: &str, kind: KeyKind, public_key: &[u8; 32]) -> Result<Self, NoteError> {
+    pub fn new(name: &str, kind: KeyKind, public_key: &[u8]) -> Result<Self, NoteError> {
         if !is_key_name(name) {
             return Err(NoteError::KeyName);
         }
-        let key = VerifyingKey::from_bytes(public_key).map_err(|_| NoteError::Key)?;
-        // A key of small order would accept signatures of any text.
-        if key.is_weak() {
-            return Err(NoteError::Key);
-        }
+        let key = match kind {
+            KeyKind::Ed25519 | KeyKind::CosignatureV1 => {
+                let bytes = public_key.try_into().map_err(|_| NoteError::Key)?;
+                let key = VerifyingKey::from_bytes(bytes).map_err(|_| NoteError::Key)?;
+                // A key of small order would accept signatures of any text.
+                if key.is_weak() {
+                    return Err(NoteError::Key);
+                }
+                PublicKey::Ed25519(key)
+            }
+            KeyKind::CosignatureMlDsa44 if name.len() > post_quantum::MAX_NAME_BYTES => {
+                return Err(NoteError::KeyName);
+            }
+            KeyKind::CosignatureMlDsa44 if public_key.len() == post_quantum::PUBLIC_KEY_BYTES => {
+                PublicKey::MlDsa44(public_key.to_vec())
+            }
+            KeyKind::CosignatureMlDsa44 => return Err(NoteError::Key),
+        };
         Ok(Self {
             name: name.to_owned(),
             kind,
@@ -284,9 +337,9 @@ impl VerifierKey {
         let kind = match type_byte {
             1 => KeyKind::Ed25519,
             4 => KeyKind::CosignatureV1,
+            6 => KeyKind::CosignatureMlDsa44,
             _ => return Err(NoteError::KeyKind),
         };
-        let public_key = public_key.try_into().map_err(|_| NoteError::Key)?;
         let key = Self::new(name, kind, public_key)?;
         if key.to_string() == vkey {
             Ok(key)
@@ -305,9 +358,9 @@ impl VerifierKey {
         self.kind
     }
 
-    /// Returns the 32 bytes of the public key.
-    pub fn public_key(&self) -> [u8; 32] {
-        self.key.to_bytes()
+    /// Returns the bytes of the public key: 32, or 1312 of ML-DSA-44.
+    pub fn public_key(&self) -> &[u8] {
+        self.key.bytes()
     }
 
     /// Computes the key id: the first four bytes of `SHA-256(name ‖ "\n" ‖ type ‖ key)`.
@@ -316,7 +369,7 @@ impl VerifierKey {
             .chain_update(self.name.as_bytes())
             .chain_update(b"\n")
             .chain_update([self.kind.type_byte()])
-            .chain_update(self.key.as_bytes())
+            .chain_update(self.key.bytes())
             .finalize()
             .into();
         let [a, b, c, d, ..] = digest;
@@ -339,28 +392,28 @@ impl VerifierKey {
     /// Verifies a line over a note's text and returns a cosignature's time.
     fn verify(&self, text: &str, line: &SignatureLine) -> Result<Option<u64>, NoteError> {
         let broken = || NoteError::Signature(self.name.clone());
-        let check = |message: &[u8], signature: &[u8]| {
-            let signature = Signature::from_slice(signature).map_err(|_| broken())?;
-            // Strict: one signature has one form, whatever library checks it.
-            self.key
-                .verify_strict(message, &signature)
-                .map_err(|_| broken())
+        let timed = || {
+            let (time, signature) = line.signature.split_first_chunk::<8>()?;
+            let time = u64::from_be_bytes(*time);
+            (time <= MAX_TIMESTAMP).then_some((time, signature))
         };
-        match self.kind {
-            KeyKind::Ed25519 => {
-                check(text.as_bytes(), &line.signature)?;
-                Ok(None)
-            }
+        let (time, message, signature) = match self.kind {
+            KeyKind::Ed25519 => (None, text.as_bytes().to_vec(), line.signature.as_slice()),
             KeyKind::CosignatureV1 => {
-                let (time, signature) =
-                    line.signature.split_first_chunk::<8>().ok_or_else(broken)?;
-                let time = u64::from_be_bytes(*time);
-                if time > MAX_TIMESTAMP {
-                    return Err(broken());
-                }
-                check(&cosignature_message(text, time), signature)?;
-                Ok(Some(time))
+                let (time, signature) = timed().ok_or_else(broken)?;
+                (Some(time), cosignature_message(text, time), signature)
             }
+            KeyKind::CosignatureMlDsa44 => {
+                let (time, signature) = timed().ok_or_else(broken)?;
+                let checkpoint = Checkpoint::parse(text).map_err(|_| broken())?;
+                let message = post_quantum::cosigned_message(&self.name, &checkpoint, time);
+                (Some(time), message.ok_or_else(broken)?, signature)
+            }
+        };
+        if self.key.is_signed(&message, signature) {
+            Ok(time)
+        } else {
+            Err(broken())
         }
     }
 }
@@ -368,7 +421,7 @@ impl VerifierKey {
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut bytes = vec![self.kind.type_byte()];
-        bytes.extend_from_slice(self.key.as_bytes());
+        bytes.extend_from_slice(self.key.bytes());
         write!(
             f,
             "{}+{:08x}+{}",
@@ -626,10 +679,21 @@ mod tests {
         ] {
             assert_eq!(VerifierKey::parse(bad), Err(NoteError::Key), "{bad}");
         }
-        let mut ml_dsa = vec![6];
-        ml_dsa.extend_from_slice(&[1; 1312]);
-        let vkey = format!("w+01234567+{}", STANDARD.encode(ml_dsa));
-        assert_eq!(VerifierKey::parse(&vkey), Err(NoteError::KeyKind));
+        for (type_byte, length, error) in [
+            (5, 32, NoteError::KeyKind),
+            (6, 1312, NoteError::Key),
+            (6, 1311, NoteError::Key),
+            (4, 1312, NoteError::Key),
+        ] {
+            let mut bytes = vec![1; 1 + length];
+            bytes[0] = type_byte;
+            let vkey = format!("w+01234567+{}", STANDARD.encode(bytes));
+            assert_eq!(
+                VerifierKey::parse(&vkey),
+                Err(error),
+                "{type_byte} {length}"
+            );
+        }
         assert_eq!(
             VerifierKey::new("w", KeyKind::Ed25519, &[0; 32]),
             Err(NoteError::Key)

@@ -89,6 +89,13 @@ impl Policy {
         &self.logs
     }
 
+    /// Returns the same policy, with more logs that it trusts.
+    #[must_use]
+    pub fn trusting(mut self, logs: &[VerifierKey]) -> Self {
+        self.logs.extend_from_slice(logs);
+        self
+    }
+
     /// Returns the witnesses.
     pub fn witnesses(&self) -> &[Witness] {
         &self.witnesses
@@ -302,7 +309,7 @@ impl Draft {
         url: Option<&&str>,
     ) -> Result<(), LineFault> {
         let key = VerifierKey::parse(vkey)?;
-        if key.kind() != KeyKind::CosignatureV1 {
+        if !key.kind().is_cosigner() {
             return Err(NoteError::KeyKind.into());
         }
         if self

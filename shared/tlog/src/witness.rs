@@ -67,26 +67,26 @@ impl Seen {
     };
 }
 
-/// Decides whether a checkpoint may be cosigned: it is one of the log's, and extends what was seen.
+/// Decides whether a checkpoint may be cosigned: a log of these signed it, and it extends what was seen
+/// of that log, by its name. A log that changes its key stands there with both keys, and goes on with the
+/// same history: `seen` is never another for another key, or the change would be a way around the witness.
 ///
 /// # Errors
 ///
 /// [`Refusal`] if not. What [`Refusal::is_alarm`] says proves that the log showed two histories.
 pub fn decide(
     request: &AddCheckpoint,
-    log: &VerifierKey,
+    logs: &[VerifierKey],
     seen: Seen,
 ) -> Result<Checkpoint, Refusal> {
     let checkpoint =
         Checkpoint::parse(request.checkpoint.text()).map_err(|_| Refusal::Malformed)?;
-    if checkpoint.origin() != log.name() {
+    let named = logs.iter().filter(|log| log.name() == checkpoint.origin());
+    let keys: Vec<VerifierKey> = named.cloned().collect();
+    if keys.is_empty() {
         return Err(Refusal::UnknownLog);
     }
-    if request
-        .checkpoint
-        .verify(std::slice::from_ref(log))
-        .is_err()
-    {
+    if request.checkpoint.verify(&keys).is_err() {
         return Err(Refusal::Unsigned);
     }
     if request.old_size > checkpoint.size() {

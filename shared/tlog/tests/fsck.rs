@@ -6,7 +6,7 @@ use std::convert::Infallible;
 
 use quittance_tlog::{
     Checkpoint, Ed25519Signer, Hash, KeyKind, Problem, ProblemKind, RightEdge, TileError,
-    fsck_directory, inclusion_proof, integrate, leaf_hash, right_edge_paths,
+    VerifierKey, fsck_directory, inclusion_proof, integrate, leaf_hash, right_edge_paths,
 };
 
 type Files = BTreeMap<String, Vec<u8>>;
@@ -44,8 +44,8 @@ fn grown(batches: &[usize]) -> (Files, Checkpoint) {
 fn check(files: &Files, checkpoint: &Checkpoint) -> Vec<Problem> {
     let names: BTreeSet<String> = files.keys().cloned().collect();
     let read = |path: &str| Ok::<_, Infallible>(files.get(path).cloned());
-    let log = log(1);
-    let report = fsck_directory(checkpoint, log.verifier(), &names, read, |_, _| {});
+    let logs = [log(1).verifier().clone()];
+    let report = fsck_directory(checkpoint, &logs, &names, read, |_, _| {});
     assert_eq!(report.is_ok(), report.problems.is_empty());
     report.problems
 }
@@ -267,11 +267,37 @@ fn a_file_that_cannot_be_read_does_not_hide_the_others() {
         }
         Ok(files.get(path).cloned())
     };
-    let report = fsck_directory(&checkpoint, log(1).verifier(), &names, read, |_, _| {});
+    let logs = [log(1).verifier().clone()];
+    let report = fsck_directory(&checkpoint, &logs, &names, read, |_, _| {});
     let mut told: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
     told.sort();
     let mut expected = broken.map(|path| format!("{path}: cannot be read: permission denied"));
     expected.sort();
     assert_eq!(told, expected);
     assert_eq!(report.root, Some(checkpoint.root()));
+}
+
+#[test]
+fn what_an_earlier_key_signed_is_the_logs_only_while_that_key_is_known() {
+    let (mut files, checkpoint) = grown(&[3, 4]);
+    let (size, root) = (checkpoint.size(), checkpoint.root());
+    for path in ["checkpoints/7", "checkpoint"] {
+        files.insert(path.to_owned(), signed(2, size, root));
+    }
+    let names: BTreeSet<String> = files.keys().cloned().collect();
+    let problems = |logs: &[VerifierKey]| {
+        let read = |path: &str| Ok::<_, Infallible>(files.get(path).cloned());
+        let report = fsck_directory(&checkpoint, logs, &names, read, |_, _| {});
+        let paths = report.problems.into_iter().map(|problem| problem.path);
+        paths.collect::<Vec<String>>()
+    };
+    let key = |n| log(n).verifier().clone();
+    assert_eq!(problems(&[key(2), key(1)]), Vec::<String>::new());
+    assert_eq!(problems(&[key(2)]), ["checkpoints/0", "checkpoints/3"]);
+    assert_eq!(problems(&[key(1)]), ["checkpoints/7"]);
+    // A key of another log is none of this one's, whatever it signed.
+    let other = Ed25519Signer::from_seed("other.test", KeyKind::Ed25519, &[1; 32]).unwrap();
+    let other = other.verifier().clone();
+    let found = problems(&[key(2), other]);
+    assert_eq!(found, ["checkpoints/0", "checkpoints/3"]);
 }

@@ -54,7 +54,7 @@ fn seen(size: u64) -> Seen {
 }
 
 fn ask(request: &AddCheckpoint, seen: Seen) -> Result<u64, Refusal> {
-    decide(request, log(1).verifier(), seen).map(|checkpoint| checkpoint.size())
+    decide(request, &[log(1).verifier().clone()], seen).map(|checkpoint| checkpoint.size())
 }
 
 #[test]
@@ -104,7 +104,10 @@ fn what_is_stale_is_told_where_the_witness_stands_and_is_no_alarm() {
 #[test]
 fn every_other_refusal_has_its_status() {
     let good = request(5, 9, 0);
-    let by = |log: &Ed25519Signer| decide(&good, log.verifier(), seen(5)).unwrap_err();
+    let by = |log: &Ed25519Signer| {
+        let logs = [log.verifier().clone()];
+        decide(&good, &logs, seen(5)).unwrap_err()
+    };
     assert_eq!(
         (by(&log(2)), by(&log(2)).status()),
         (Refusal::Unsigned, 403)
@@ -125,6 +128,36 @@ fn every_other_refusal_has_its_status() {
     let mut longer = good.clone();
     longer.proof.push(root(1, 7));
     assert_eq!(ask(&longer, seen(5)), Err(Refusal::Inconsistent));
+}
+
+#[test]
+fn a_log_that_changes_its_key_goes_on_with_the_same_history() {
+    let by = |seed, old, size, history| {
+        let mut asked = request(old, size, history);
+        let note = quittance_tlog::Note::unsigned(asked.checkpoint.text()).unwrap();
+        asked.checkpoint = log(seed).sign(note).unwrap();
+        asked
+    };
+    let key = |seed| log(seed).verifier().clone();
+    let both = [key(1), key(2)];
+    let size_of = |checkpoint: Checkpoint| checkpoint.size();
+    for seed in [1, 2] {
+        let grown = decide(&by(seed, 5, 9, 0), &both, seen(5));
+        assert_eq!(grown.map(size_of), Ok(9));
+        // What the other key signed is remembered: the new one is no way to begin anew.
+        for (asked, refusal) in [
+            (by(seed, 5, 9, 1), Refusal::Inconsistent),
+            (by(seed, 0, 9, 1), Refusal::Stale { size: 5 }),
+            (by(seed, 5, 5, 1), Refusal::SplitView { size: 5 }),
+        ] {
+            assert_eq!(decide(&asked, &both, seen(5)), Err(refusal), "{seed}");
+        }
+    }
+    // A key that was withdrawn counts no more, and a third one never did.
+    let withdrawn = decide(&by(1, 5, 9, 0), &both[1..], seen(5));
+    assert_eq!(withdrawn, Err(Refusal::Unsigned));
+    let stranger = decide(&by(3, 5, 9, 0), &both, seen(5));
+    assert_eq!(stranger, Err(Refusal::Unsigned));
 }
 
 #[test]

@@ -64,7 +64,10 @@ pub(crate) fn rebuild(dir: &Path, policy: &Policy) -> Rebuilt {
     let read = |path: &str| load(dir, path, MAX_FILE_BYTES);
     let checkpoint = &opened.checkpoint;
     let leaves = &mut rebuilt.leaves;
-    let report = fsck_directory(checkpoint, &opened.log, &files, read, |_, entry| {
+    // What was kept may be older than the log's key.
+    let back = policy.looking_back();
+    let logs = back.log_policy().logs();
+    let report = fsck_directory(checkpoint, logs, &files, read, |_, entry| {
         leaves.push(leaf_hash(entry));
     });
     rebuilt.finish(checkpoint, report);

@@ -54,7 +54,8 @@ impl Account {
 }
 
 /// Verifies a receipt file that stands in the log with these leaf hashes. Witnesses are asked for on
-/// the log's checkpoint: a file may be older than its cosignatures.
+/// the log's checkpoint: a file may be older than its cosignatures. It may be older than the log's key,
+/// too: its entry is looked for in the tree, and a withdrawn key proves nothing by itself.
 pub(super) fn read(
     kind: FindingKind,
     name: &str,
@@ -63,7 +64,7 @@ pub(super) fn read(
     leaves: &[Hash],
 ) -> Result<(Statement, u64), Finding> {
     let refused = |told: String| Finding::file(kind, name, told);
-    let report = verify(bytes, policy);
+    let report = verify(bytes, &policy.looking_back());
     let wrong = report
         .checks
         .iter()

@@ -6,7 +6,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use quittance_tlog::{TlogProof, VerifierKey};
+use quittance_tlog::{KeyKind, TlogProof, VerifierKey};
 use serde::{Deserialize, Serialize};
 
 use super::commands::verify_commands;
@@ -151,14 +151,15 @@ impl ReceiptFile {
     }
 }
 
-/// Writes the policy that a file with these keys carries; `None` if the keys do not make one, or the
-/// log's name could not stand in the shell commands.
+/// Writes the policy that a file with these keys carries; `None` if the keys do not make one, the log's
+/// name could not stand in the shell commands, or a witness is not of the one kind that files carry.
 pub(super) fn embedded_policy(
     log: &VerifierKey,
     witnesses: &[VerifierKey],
     signer: &ReceiptKey,
 ) -> Option<String> {
-    if !is_log_name(log.name()) {
+    let is_carried = |witness: &VerifierKey| witness.kind() == KeyKind::CosignatureV1;
+    if !is_log_name(log.name()) || !witnesses.iter().all(is_carried) {
         return None;
     }
     let signer = PolicySigner {

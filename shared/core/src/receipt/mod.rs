@@ -23,7 +23,7 @@ pub use self::leaf::leaf_bytes;
 pub use self::opening::{
     MAX_OPENING_BYTES, OPENING_MEDIA_TYPE, Opening, OpeningError, evidence_leaf, evidence_root,
 };
-pub use self::policy::{Policy, PolicyError, PolicySigner, policy_text};
+pub use self::policy::{Policy, PolicyError, PolicySigner, policy_text, policy_text_of};
 pub use self::sigstore::{SigstoreBundle, log_id};
 pub use self::statement::{
     About, Acceptance, AcceptanceLeaf, AmendedLine, AttestedLine, BlockedLine, Check, CheckMethod,

@@ -13,7 +13,7 @@ use p256::ecdsa::signature::rand_core::{TryCryptoRng, TryRng};
 use p256::ecdsa::{DerSignature, SigningKey};
 use p256::pkcs8::{EncodePublicKey as _, LineEnding};
 use quittance_core::fault::Fault;
-use quittance_tlog::{Ed25519Signer, KeyKind, NoteError};
+use quittance_tlog::{Ed25519Signer, KeyKind, MlDsa44Signer, NoteError};
 
 use super::clock::split_mix;
 use super::contract;
@@ -27,6 +27,8 @@ pub struct MemorySigner {
     log: Ed25519Signer,
     vkey: String,
     signed: AtomicU64,
+    checkpoints: AtomicU64,
+    post_quantum: Option<(MlDsa44Signer, String)>,
     faults: Faults,
 }
 
@@ -36,16 +38,26 @@ impl MemorySigner {
     /// # Errors
     /// [`NoteError`] when `origin` cannot be a key's name.
     pub fn new(origin: &str, seed: u64, faults: Faults) -> Result<Self, NoteError> {
-        let mut chance = Counted(seed);
-        // A draw that is no scalar of the curve happens once in 2^32 draws: the next one is.
-        let statement = std::iter::repeat_with(|| SigningKey::from_slice(&chance.bytes()))
-            .find_map(Result::ok)
-            .ok_or(NoteError::Malformed)?;
+        Self::of_seeds(origin, seed, seed, faults)
+    }
+
+    /// As [`Self::new`], with a seed for each key, so that one can be changed and the other not.
+    ///
+    /// # Errors
+    /// [`NoteError`] when `origin` cannot be a key's name.
+    pub fn of_seeds(
+        origin: &str,
+        statement: u64,
+        log: u64,
+        faults: Faults,
+    ) -> Result<Self, NoteError> {
+        let (statement, _) = draw(statement)?;
+        let (_, log) = draw(log)?;
         let statement_pem = statement
             .verifying_key()
             .to_public_key_pem(LineEnding::LF)
             .map_err(|_| NoteError::Malformed)?;
-        let log = Ed25519Signer::from_seed(origin, KeyKind::Ed25519, &chance.bytes())?;
+        let log = Ed25519Signer::from_seed(origin, KeyKind::Ed25519, &log)?;
         let vkey = log.verifier().to_string();
         Ok(Self {
             statement,
@@ -53,8 +65,28 @@ impl MemorySigner {
             log,
             vkey,
             signed: AtomicU64::new(0),
+            checkpoints: AtomicU64::new(0),
+            post_quantum: None,
             faults,
         })
+    }
+
+    /// Gives it an ML-DSA-44 key besides, from a seed of its own.
+    ///
+    /// # Errors
+    /// [`NoteError`] when the log's name is too long for it.
+    pub fn with_post_quantum(mut self, seed: u64) -> Result<Self, NoteError> {
+        let (_, seed) = draw(seed)?;
+        let signer = MlDsa44Signer::from_seed(self.log.verifier().name(), &seed)?;
+        let vkey = signer.verifier().to_string();
+        self.post_quantum = Some((signer, vkey));
+        Ok(self)
+    }
+
+    /// How many statements and checkpoints were signed.
+    pub fn signatures(&self) -> (u64, u64) {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        (count(&self.signed), count(&self.checkpoints))
     }
 }
 
@@ -96,10 +128,37 @@ impl Signer for MemorySigner {
     async fn sign_checkpoint(&self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
         self.faults
             .call("signer.sign_checkpoint", || {
+                self.checkpoints.fetch_add(1, Ordering::Relaxed);
                 Ok(self.log.sign_raw(bytes).to_vec())
             })
             .await
     }
+
+    fn post_quantum_vkey(&self) -> Option<&str> {
+        self.post_quantum.as_ref().map(|(_, vkey)| vkey.as_str())
+    }
+
+    async fn sign_checkpoint_post_quantum(&self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+        self.faults
+            .call("signer.sign_checkpoint_post_quantum", || {
+                let none = || Fault::reject("signer: no post-quantum key");
+                let (signer, _) = self.post_quantum.as_ref().ok_or_else(none)?;
+                // Counted, so that no two signatures are the same.
+                let mut chance = Counted(self.checkpoints.fetch_add(1, Ordering::Relaxed));
+                Ok(signer.sign_raw(bytes, &chance.bytes()))
+            })
+            .await
+    }
+}
+
+/// Draws a statement key and a log key's seed.
+fn draw(seed: u64) -> Result<(SigningKey, [u8; 32]), NoteError> {
+    let mut chance = Counted(seed);
+    // A draw that is no scalar of the curve happens once in 2^32 draws: the next one is.
+    let statement = std::iter::repeat_with(|| SigningKey::from_slice(&chance.bytes()))
+        .find_map(Result::ok)
+        .ok_or(NoteError::Malformed)?;
+    Ok((statement, chance.bytes()))
 }
 
 /// `SplitMix64` where a generator is asked for.
@@ -184,5 +243,8 @@ mod tests {
         let other = MemorySigner::new("log.test/dsr", 8, Faults::default()).unwrap();
         assert_ne!(other.log_vkey(), signer().log_vkey());
         assert_ne!(other.statement_key_pem(), signer().statement_key_pem());
+        let mixed = MemorySigner::of_seeds("log.test/dsr", 7, 8, Faults::default()).unwrap();
+        assert_eq!(mixed.log_vkey(), other.log_vkey());
+        assert_eq!(mixed.statement_key_pem(), signer().statement_key_pem());
     }
 }

@@ -15,7 +15,7 @@ use crate::ports::Witnesses;
 /// Some witnesses of one log.
 #[derive(Clone, Debug)]
 pub struct MemoryWitnesses {
-    log: VerifierKey,
+    logs: Vec<VerifierKey>,
     vkeys: Vec<String>,
     policy: Option<Policy>,
     each: Arc<Vec<(Ed25519Signer, Mutex<State>)>>,
@@ -47,7 +47,7 @@ impl MemoryWitnesses {
         };
         let each: Vec<_> = (1..=count).map(make).collect::<Result<_, NoteError>>()?;
         Ok(Self {
-            log,
+            logs: vec![log],
             vkeys: each
                 .iter()
                 .map(|(signer, _)| signer.verifier().to_string())
@@ -65,6 +65,13 @@ impl MemoryWitnesses {
             policy: Some(policy),
             ..self
         }
+    }
+
+    /// Tells them that the log has another key, beside those it had.
+    #[must_use]
+    pub fn trusting(mut self, log: VerifierKey) -> Self {
+        self.logs.push(log);
+        self
     }
 
     /// Lets a witness be away, or come back.
@@ -92,7 +99,7 @@ impl MemoryWitnesses {
         let Some(request) = AddCheckpoint::parse(body.as_bytes()) else {
             return Ok((400, String::new()));
         };
-        let checkpoint = match decide(&request, &self.log, state.seen) {
+        let checkpoint = match decide(&request, &self.logs, state.seen) {
             Ok(checkpoint) => checkpoint,
             Err(refusal) => return Ok((refusal.status(), refusal.body().0)),
         };

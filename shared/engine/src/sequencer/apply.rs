@@ -12,9 +12,10 @@ use quittance_core::id::{LeafId, RequestId};
 use quittance_core::message::Message;
 use quittance_core::receipt::{Envelope, ReceiptFile, leaf_bytes};
 use quittance_tlog::{
-    Note, TlogProof, inclusion_proof, inclusion_proof_paths, leaf_hash, verify_inclusion,
+    TlogProof, VerifierKey, inclusion_proof, inclusion_proof_paths, leaf_hash, verify_inclusion,
 };
 
+use super::cosign::exactly;
 use super::keys::Keys;
 use super::{Bundle, Placed, Refused, Sequencer, digest, paths};
 use crate::ledger::{Item, Key, Leaf, Sequenced, Stored, Write};
@@ -77,7 +78,7 @@ impl Sequencer {
         published: Option<&[u8]>,
     ) -> Result<(), Fault> {
         let is_behind = match published {
-            Some(bytes) => keys.open(bytes)?.size() < size,
+            Some(bytes) => keys.open(bytes)?.checkpoint.size() < size,
             None => true,
         };
         if is_behind {
@@ -157,8 +158,10 @@ impl Sequencer {
         tiles: BTreeMap<String, Vec<u8>>,
         places: &[(u64, Placed)],
     ) -> Result<Vec<Refused>, Fault> {
-        let damaged = |_| Fault::reject("log: halted: the head's checkpoint is not a note");
-        let note = Note::parse(&head.checkpoint).map_err(damaged)?;
+        // Signed by the present key, or by an earlier one, if the keys were changed since the swap.
+        let signed = keys.open(&head.checkpoint)?;
+        let lost = || Fault::reject("log: halted: the head's checkpoint lost its line");
+        let note = exactly(&signed.note, &signed.log, &[]).ok_or_else(lost)?;
         let mut wanted = BTreeSet::new();
         for (index, _) in places {
             let paths = inclusion_proof_paths(bundle.size, *index)
@@ -176,7 +179,8 @@ impl Sequencer {
                 path,
                 checkpoint: note.clone(),
             };
-            work.push(self.store_receipt(keys, bundle, placed, proof).boxed());
+            let stored = self.store_receipt(keys, &signed.log, bundle, placed, proof);
+            work.push(stored.boxed());
         }
         Ok(self.all(work).await?.into_iter().flatten().collect())
     }
@@ -184,6 +188,7 @@ impl Sequencer {
     async fn store_receipt(
         &self,
         keys: &Keys,
+        log: &VerifierKey,
         bundle: &Bundle,
         placed: &Placed,
         proof: TlogProof,
@@ -192,8 +197,10 @@ impl Sequencer {
         let stored = self.evidence.read(&paths::envelope(&placed.id)).await?;
         let envelope = stored.and_then(|bytes| Envelope::parse(&bytes).ok());
         let envelope = envelope.ok_or_else(|| halted("its envelope is gone or damaged"))?;
-        let leaf = leaf_bytes(&envelope, &keys.statement)
-            .map_err(|_| halted("it was signed with another key than the present one"))?;
+        let signer = keys.signer_of(&envelope);
+        let signer = signer.ok_or_else(|| halted("it was signed with a key not known here"))?;
+        let leaf = leaf_bytes(&envelope, signer)
+            .map_err(|_| halted("its envelope is not what its key signed"))?;
         let hash = leaf_hash(&leaf);
         if digest(hash) != placed.leaf_hash {
             return Err(halted("its envelope is not what was sequenced"));
@@ -201,8 +208,7 @@ impl Sequencer {
         // Tiles are believed while a proof is made; the receipt leaves the house only if it holds.
         verify_inclusion(&hash, proof.index, bundle.size, &proof.path, &bundle.root())
             .map_err(|error| halted(&error.to_string()))?;
-        let Ok(file) = ReceiptFile::build(&envelope, &keys.statement, &keys.log, &[], &proof)
-        else {
+        let Ok(file) = ReceiptFile::build(&envelope, signer, log, &[], &proof) else {
             // The statement contradicts itself; it is in the log, and others must go on.
             tracing::error!(leaf.id = %placed.id, "sequenced, but its receipt does not verify");
             return Ok(Some(Refused {

@@ -13,7 +13,7 @@ use quittance_core::receipt::{Envelope, Statement, leaf_bytes, pae};
 use quittance_tlog::{TlogProof, leaf_hash};
 
 use super::keys::Keys;
-use super::{Refused, Sequencer, digest, paths};
+use super::{Refused, Sequencer, digest, paths, receipt_of};
 use crate::ledger::{
     Bookmark, Item, Key, Leaf, Listing, OutboxRow, Sequenced, Stored, Version, Write,
 };
@@ -160,14 +160,26 @@ impl Sequencer {
             Ok(envelope) => envelope,
             Err(why) => return refused(why),
         };
-        let Ok(bytes) = leaf_bytes(&envelope, &keys.statement) else {
-            return refused("its envelope is not signed with the present key");
+        // By the present key, or by an earlier one: the envelope that was stored first is the one that
+        // counts, and its entry is made with the key that signed it.
+        let Some(key) = keys.signer_of(&envelope) else {
+            return refused("its envelope is signed with a key not known here");
+        };
+        let Ok(bytes) = leaf_bytes(&envelope, key) else {
+            return refused("its envelope is not what its key signed");
         };
         if signed == Signed::Before
             && let Some(receipt) = self.evidence.read(&paths::receipt(&row.leaf)).await?
         {
-            // The ledger forgot the place: it was restored. The receipt remembers.
-            let Some(sequenced) = place_in(&receipt, &bytes, keys) else {
+            // The ledger forgot the place: it was restored. The receipt remembers; the first one, unless
+            // the key that signed its checkpoint was withdrawn.
+            let sequenced = match place_in(&receipt, &bytes, keys) {
+                Some(sequenced) => Some(sequenced),
+                None => receipt_of(&*self.evidence, &row.leaf)
+                    .await?
+                    .and_then(|newest| place_in(&newest, &bytes, keys)),
+            };
+            let Some(sequenced) = sequenced else {
                 return refused("it has a receipt that does not verify");
             };
             let leaf = Leaf {
@@ -227,7 +239,8 @@ fn place_in(receipt: &[u8], leaf: &[u8], keys: &Keys) -> Option<Sequenced> {
     let proof = TlogProof::parse(file.get("tlog_proof")?.as_str()?).ok()?;
     let hash = leaf_hash(leaf);
     proof.verify_inclusion(&hash).ok()?;
-    let checkpoint = keys.open(proof.checkpoint.to_string().as_bytes()).ok()?;
+    let signed = keys.open(proof.checkpoint.to_string().as_bytes()).ok()?;
+    let checkpoint = signed.checkpoint;
     Some(Sequenced {
         index: proof.index,
         leaf_hash: digest(hash),

@@ -9,16 +9,17 @@ use futures::FutureExt as _;
 use jiff::Timestamp;
 use quittance_core::fault::Fault;
 use quittance_core::id::LeafId;
-use quittance_core::receipt::{Day, Envelope, ReceiptFile};
+use quittance_core::receipt::Day;
 use quittance_tlog::policy::PolicyError;
 use quittance_tlog::witness::AddCheckpoint;
 use quittance_tlog::{
-    Checkpoint, Note, SignatureLine, TlogProof, VerifierKey, consistency_proof,
-    consistency_proof_paths, inclusion_proof, inclusion_proof_paths,
+    Checkpoint, KeyKind, Note, NoteError, SignatureLine, VerifierKey, consistency_proof,
+    consistency_proof_paths,
 };
 
 use super::account::said;
 use super::keys::Keys;
+use super::prove::Against;
 use super::{Sequencer, paths};
 use crate::ports::{Clock, Witnesses};
 
@@ -54,18 +55,17 @@ impl Sequencer {
         witnesses: &dyn Witnesses,
         clock: &dyn Clock,
     ) -> Result<Cosigned, Fault> {
-        let keys = Keys::of(&*self.signer, &self.config.origin)?;
+        let keys = Keys::of(&*self.signer, &self.config)?;
         let trusted = vkeys(witnesses)?;
         let mut cosigned = Cosigned::default();
         let Some(published) = self.tiles.read(paths::CHECKPOINT).await? else {
             return Ok(cosigned);
         };
-        let checkpoint = keys.open(&published)?;
+        let signed = keys.open(&published)?;
+        let (checkpoint, shown) = (signed.checkpoint, signed.note);
         if trusted.is_empty() || checkpoint.size() == 0 {
             return Ok(cosigned);
         }
-        let damaged = |_| Fault::reject("log: halted: the published checkpoint is not a note");
-        let shown = Note::parse(&published).map_err(damaged)?;
         let missing = trusted.iter().enumerate().filter(|(_, key)| {
             let one = std::slice::from_ref(*key);
             shown.verify(one).is_err()
@@ -89,7 +89,7 @@ impl Sequencer {
             note.verify(one).is_ok()
         });
         let present: Vec<VerifierKey> = present.cloned().collect();
-        let Some(exact) = exactly(&note, &keys.log, &present) else {
+        let Some(exact) = exactly(&note, &signed.log, &present) else {
             return Err(Fault::reject("log: a cosigned checkpoint lost a line"));
         };
         if !is_quorum(witnesses, &exact, trusted.len(), present.len())? {
@@ -104,9 +104,14 @@ impl Sequencer {
             }
         }
         cosigned.size = Some(checkpoint.size());
-        cosigned.upgraded = self
-            .upgrade(&keys, &present, &exact, checkpoint.size(), clock.now())
-            .await?;
+        let against = Against {
+            keys: &keys,
+            log: &signed.log,
+            witnesses: &present,
+            note: &exact,
+            size: checkpoint.size(),
+        };
+        cosigned.upgraded = self.upgrade(&against, clock.now()).await?;
         Ok(cosigned)
     }
 
@@ -183,26 +188,16 @@ impl Sequencer {
     }
 
     /// Stores receipts with cosignatures, in the order of the log, from where that was done last.
-    async fn upgrade(
-        &self,
-        keys: &Keys,
-        trusted: &[VerifierKey],
-        note: &Note,
-        size: u64,
-        now: Timestamp,
-    ) -> Result<u64, Fault> {
+    async fn upgrade(&self, against: &Against<'_>, now: Timestamp) -> Result<u64, Fault> {
         let mut at = self.upgraded_to(now).await?;
         let mut upgraded = 0;
-        while at < size {
+        while at < against.size {
             let Some(said) = said(&*self.evidence, at).await? else {
                 break;
             };
-            let work = (at..size)
+            let work = (at..against.size)
                 .zip(&said.entries)
-                .map(|(index, entry)| {
-                    self.upgrade_one(keys, trusted, note, size, index, entry.id)
-                        .boxed()
-                })
+                .map(|(index, entry)| self.upgrade_one(against, index, entry.id).boxed())
                 .collect();
             let done: Vec<bool> = self.all(work).await?;
             upgraded += u64::try_from(done.iter().filter(|done| **done).count()).unwrap_or(0);
@@ -213,10 +208,7 @@ impl Sequencer {
 
     async fn upgrade_one(
         &self,
-        keys: &Keys,
-        trusted: &[VerifierKey],
-        note: &Note,
-        size: u64,
+        against: &Against<'_>,
         index: u64,
         leaf: LeafId,
     ) -> Result<bool, Fault> {
@@ -224,22 +216,8 @@ impl Sequencer {
         if self.evidence.read(&place).await?.is_some() {
             return Ok(false);
         }
-        let stored = self.evidence.read(&paths::envelope(&leaf)).await?;
-        let Some(envelope) = stored.and_then(|bytes| Envelope::parse(&bytes).ok()) else {
-            return Ok(false);
-        };
-        let failed = |error| Fault::reject(format!("log: an inclusion proof: {error}"));
-        let wanted = inclusion_proof_paths(size, index).map_err(failed)?;
-        let tiles = self.read_tiles(wanted).await?;
-        let proof = TlogProof {
-            extra: None,
-            index,
-            path: inclusion_proof(size, index, &tiles).map_err(failed)?,
-            checkpoint: note.clone(),
-        };
-        // What an earlier key signed, or what contradicts itself, keeps the receipt that it has.
-        let built = ReceiptFile::build(&envelope, &keys.statement, &keys.log, trusted, &proof);
-        let Ok(file) = built else {
+        // What cannot be proven anew keeps the receipt that it has.
+        let Some(file) = self.prove(against, index, &leaf).await? else {
             return Ok(false);
         };
         self.evidence.keep(&place, &file).await?;
@@ -276,9 +254,16 @@ impl Sequencer {
     }
 }
 
-fn vkeys(witnesses: &dyn Witnesses) -> Result<Vec<VerifierKey>, Fault> {
+pub(super) fn vkeys(witnesses: &dyn Witnesses) -> Result<Vec<VerifierKey>, Fault> {
     let parse = |vkey: &String| {
-        VerifierKey::parse(vkey).map_err(|error| Fault::reject(format!("a witness's key: {error}")))
+        let wrong = |error| Fault::reject(format!("a witness's key: {error}"));
+        let key = VerifierKey::parse(vkey).map_err(wrong)?;
+        // Receipts carry no other kind.
+        if key.kind() == KeyKind::CosignatureV1 {
+            Ok(key)
+        } else {
+            Err(wrong(NoteError::KeyKind))
+        }
     };
     witnesses.vkeys().iter().map(parse).collect()
 }
@@ -288,7 +273,7 @@ fn vkeys(witnesses: &dyn Witnesses) -> Result<Vec<VerifierKey>, Fault> {
 /// # Errors
 /// `Fault::Reject` when the policy can never be met: it trusts another log, or asks for witnesses that
 /// nobody asks.
-fn is_quorum(
+pub(super) fn is_quorum(
     witnesses: &dyn Witnesses,
     exact: &Note,
     asked: usize,
@@ -306,7 +291,7 @@ fn is_quorum(
 }
 
 /// The note with the log's line and one line of each witness, in their order, and no other.
-fn exactly(note: &Note, log: &VerifierKey, witnesses: &[VerifierKey]) -> Option<Note> {
+pub(super) fn exactly(note: &Note, log: &VerifierKey, witnesses: &[VerifierKey]) -> Option<Note> {
     let mut exact = Note::unsigned(note.text()).ok()?;
     for key in std::iter::once(log).chain(witnesses) {
         let line = note.signatures().iter().find(|line| key.made(line))?;

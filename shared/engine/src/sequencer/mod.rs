@@ -13,6 +13,8 @@ mod bundle;
 pub mod cosign;
 mod keys;
 pub mod paths;
+mod prove;
+pub mod renew;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +25,9 @@ use quittance_core::digest::Digest;
 use quittance_core::fault::Fault;
 use quittance_core::id::LeafId;
 use quittance_tlog::tile::TilePath;
-use quittance_tlog::{Checkpoint, Hash, RightEdge, integrate, right_edge_paths};
+use quittance_tlog::{
+    Checkpoint, Hash, Note, RightEdge, VerifierKey, cosigned_message, integrate, right_edge_paths,
+};
 
 use self::batch::Entry;
 use self::keys::Keys;
@@ -31,6 +35,8 @@ use crate::ledger::Bookmark;
 use crate::ports::{Clock, Evidence, Head, HeadLock, Kept, Ledger, Queues, Signer, TileStore};
 
 pub use self::bundle::{Bundle, Placed};
+pub use self::keys::EarlierKeys;
+pub use self::renew::{receipt_named, receipt_of};
 
 /// The receipts function's use-case, with the ports it may use.
 #[derive(Clone, Debug)]
@@ -56,6 +62,8 @@ pub struct Sequencer {
 pub struct Config {
     /// The log's name. It must be the name in the signer's key, so that a mistyped one forks nothing.
     pub origin: String,
+    /// Keys that no longer sign, and whose work is good.
+    pub earlier: EarlierKeys,
     /// Most leaves in one batch; [`BATCH`] by default.
     pub batch: usize,
     /// How many port calls about one batch are under way at a time; [`AT_ONCE`] by default.
@@ -67,6 +75,7 @@ impl Config {
     pub fn new(origin: impl Into<String>) -> Self {
         Self {
             origin: origin.into(),
+            earlier: EarlierKeys::default(),
             batch: BATCH,
             at_once: AT_ONCE,
         }
@@ -158,7 +167,7 @@ impl Sequencer {
     /// # Errors
     /// `Fault::Reject` when there is a head or a published checkpoint already.
     pub async fn create(&self) -> Result<(), Fault> {
-        let keys = Keys::of(&*self.signer, &self.config.origin)?;
+        let keys = Keys::of(&*self.signer, &self.config)?;
         if self.head.read().await?.is_some() {
             return Err(Fault::reject("log: it exists already"));
         }
@@ -188,7 +197,7 @@ impl Sequencer {
 
     /// Steps 0 to 9, once.
     async fn pass(&self, from: Option<&Bookmark>) -> Result<Progress, Fault> {
-        let keys = Keys::of(&*self.signer, &self.config.origin)?;
+        let keys = Keys::of(&*self.signer, &self.config)?;
         let tree = self.settle(&keys).await?;
         let batch = self.batch(&keys, from).await?;
         let mut progress = Progress {
@@ -216,7 +225,7 @@ impl Sequencer {
     async fn settle(&self, keys: &Keys) -> Result<Tree, Fault> {
         let head = self.head.read().await?;
         let head = head.ok_or_else(|| Fault::reject("log: it does not exist; create it first"))?;
-        let checkpoint = keys.open(&head.checkpoint)?;
+        let checkpoint = keys.open(&head.checkpoint)?.checkpoint;
         let (size, root) = (checkpoint.size(), checkpoint.root());
         // The bundle before the checkpoint: whoever discards a bundle has published before, so
         // that a bundle gone together with an older checkpoint cannot be a race.
@@ -275,7 +284,7 @@ impl Sequencer {
                 Err(Fault::reject("log: the published checkpoint is gone"))
             };
         };
-        let published = keys.open(published)?;
+        let published = keys.open(published)?.checkpoint;
         if published.size() == ours.size() && published.root() != ours.root() {
             return Err(Fault::reject(format!(
                 "log: halted: head and published checkpoint have size {} and different roots",
@@ -347,17 +356,39 @@ impl Sequencer {
     }
 
     async fn sign(&self, keys: &Keys, size: u64, root: Hash) -> Result<Vec<u8>, Fault> {
-        let note = Checkpoint::new(&self.config.origin, size, root)
-            .and_then(|checkpoint| checkpoint.to_note())
+        let checkpoint = Checkpoint::new(&self.config.origin, size, root)
+            .map_err(|error| Fault::reject(format!("log: {error}")))?;
+        let note = checkpoint
+            .to_note()
             .map_err(|error| Fault::reject(format!("log: {error}")))?;
         let signature = self.signer.sign_checkpoint(note.text().as_bytes()).await?;
         let signature: [u8; 64] = signature
             .try_into()
             .map_err(|_| Fault::reject("log: a checkpoint's signature has 64 bytes"))?;
-        let signed = note
+        let mut signed = note
             .with_ed25519_signature(&keys.log, &signature)
             .map_err(|error| Fault::reject(format!("log: {error}")))?;
+        if let Some(key) = &keys.post_quantum {
+            signed = self.cosign_as_log(key, &checkpoint, signed).await?;
+        }
         Ok(signed.to_string().into_bytes())
+    }
+
+    /// Adds the log's own ML-DSA-44 line. It differs every time, like everything a size is signed with before
+    /// the swap: from then on the head's bytes are the only ones.
+    async fn cosign_as_log(
+        &self,
+        key: &VerifierKey,
+        checkpoint: &Checkpoint,
+        signed: Note,
+    ) -> Result<Note, Fault> {
+        // The time 0 says nothing about when: the sequencer has no clock, and needs none.
+        let message = cosigned_message(key.name(), checkpoint, 0)
+            .ok_or_else(|| Fault::reject("log: its name is too long for ML-DSA-44"))?;
+        let signature = self.signer.sign_checkpoint_post_quantum(&message).await?;
+        signed
+            .with_cosignature(key, 0, &signature)
+            .map_err(|error| Fault::reject(format!("log: {error}")))
     }
 
     /// Does pieces of work, so many at a time; the answers come in the order of the pieces.
@@ -390,17 +421,6 @@ impl Sequencer {
             }
         }
         Ok(tiles)
-    }
-}
-
-/// Reads the receipt of a leaf; none while it is not stored.
-///
-/// # Errors
-/// What the evidence reports.
-pub async fn receipt_of(evidence: &dyn Evidence, leaf: &LeafId) -> Result<Option<Vec<u8>>, Fault> {
-    match evidence.read(&paths::witnessed(leaf)).await? {
-        Some(file) => Ok(Some(file)),
-        None => evidence.read(&paths::receipt(leaf)).await,
     }
 }
 

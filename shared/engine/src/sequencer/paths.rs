@@ -29,6 +29,18 @@ pub fn witnessed(leaf: &LeafId) -> String {
     format!("{WITNESSED}{}", leaf.file_name())
 }
 
+/// Returns the place of a receipt, by its file's name, that was proven anew for the n-th time after the
+/// log's key was changed; those before stay.
+pub fn renewed(n: u64, name: &str) -> String {
+    format!("{RENEWED}{n}/{name}")
+}
+
+/// Returns the place of the n-th mark, from 1: up to where every receipt was proven anew under the key with
+/// this id.
+pub fn mark(key_id: u32, n: u64) -> String {
+    format!("{MARKS}{key_id:08x}/{n}{JSON}")
+}
+
 /// Returns the place, in evidence, of what the batch says that began at this size.
 pub fn said(old_size: u64) -> String {
     format!("said/{old_size}{JSON}")
@@ -60,9 +72,13 @@ pub const CHECKPOINT: &str = "checkpoint";
 pub const MANIFESTS: &str = "manifests/";
 /// Where receipts with cosignatures lie.
 pub const WITNESSED: &str = "witnessed/";
+/// Where receipts lie that were proven anew.
+pub const RENEWED: &str = "renewed/";
 /// Where receipts lie.
 pub const RECEIPTS: &str = "receipts/";
 
+/// Where marks lie.
+const MARKS: &str = "marks/";
 const ENVELOPES: &str = "envelopes/";
 const JSON: &str = ".json";
 

@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use quittance_core::digest::Digest;
 use quittance_core::id::LeafId;
 use quittance_core::receipt::{
-    Envelope, Policy, PolicySigner, ReceiptKey, Slug, leaf_bytes, policy_text, verify,
+    Envelope, Policy, PolicySigner, ReceiptKey, Slug, leaf_bytes, policy_text_of, verify,
 };
 use quittance_tlog::tile::{TileKind, TilePath, decode_bundle, decode_hashes};
 use quittance_tlog::{Checkpoint, Hash, VerifierKey, fsck, leaf_hash, tree_root};
@@ -22,7 +22,7 @@ use super::super::locked;
 use super::{CHECKPOINT, CHECKPOINTS, MemoryHead, MemoryTiles, STAGING};
 use crate::ledger::{Item, Leaf, Sequenced};
 use crate::ports::Signer;
-use crate::sequencer::{Bundle, paths};
+use crate::sequencer::{Bundle, EarlierKeys, paths};
 
 /// Everything about one log.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +37,8 @@ pub struct LogWorld<'w> {
     pub head: &'w MemoryHead,
     /// Whose public keys everything is verified with.
     pub signer: &'w dyn Signer,
+    /// Beside these.
+    pub earlier: &'w EarlierKeys,
 }
 
 /// Checks every invariant and returns what is broken, a sentence each; nothing when all is well, or
@@ -58,8 +60,8 @@ struct Facts {
     leaves: Vec<Leaf>,
     waiting: BTreeSet<LeafId>,
     refused: u64,
-    signer: ReceiptKey,
-    log: VerifierKey,
+    signers: Vec<ReceiptKey>,
+    logs: Vec<VerifierKey>,
     policy: Policy,
     head: Checkpoint,
     /// Up to where everything must be in place: what comes after is in a staging bundle.
@@ -72,15 +74,13 @@ struct Facts {
 
 impl Facts {
     fn gather(world: &LogWorld<'_>, complaints: &mut Vec<String>) -> Option<Self> {
-        let log = VerifierKey::parse(world.signer.log_vkey()).ok()?;
-        let signer = ReceiptKey::from_spki_pem(world.signer.statement_key_pem()).ok()?;
-        let named = PolicySigner {
-            name: Slug::parse("receipts")?,
-            key: signer.clone(),
-        };
-        let policy = Policy::parse(&policy_text(&log, &[], &[named]).ok()?).ok()?;
+        let mut logs = vec![VerifierKey::parse(world.signer.log_vkey()).ok()?];
+        logs.extend_from_slice(world.earlier.logs());
+        let mut signers = vec![ReceiptKey::from_spki_pem(world.signer.statement_key_pem()).ok()?];
+        signers.extend_from_slice(world.earlier.statements());
+        let policy = policy_of(&logs, &signers)?;
         let head = world.head.current()?;
-        let (checkpoint, _) = Checkpoint::open(&head.checkpoint, &log).ok()?;
+        let (checkpoint, ..) = Checkpoint::open_any(&head.checkpoint, &logs).ok()?;
         let files = world.tiles.everything();
         let (mut leaves, mut waiting) = (Vec::new(), BTreeSet::new());
         for stored in world.ledger.everything() {
@@ -126,8 +126,8 @@ impl Facts {
             leaves,
             waiting,
             refused: world.tiles.refused(),
-            signer,
-            log,
+            signers,
+            logs,
             policy,
             head: checkpoint,
             settled,
@@ -181,7 +181,7 @@ impl Facts {
             if path != CHECKPOINT && !path.starts_with(CHECKPOINTS) {
                 continue;
             }
-            let Ok((checkpoint, _)) = Checkpoint::open(bytes, &self.log) else {
+            let Ok((checkpoint, ..)) = Checkpoint::open_any(bytes, &self.logs) else {
                 complaints.push(format!("{path} is not signed by the log"));
                 continue;
             };
@@ -287,11 +287,11 @@ impl Facts {
             let Some(id) = paths::envelope_owner(path) else {
                 continue;
             };
-            match leaf_of(bytes, &self.signer) {
+            match self.signers.iter().find_map(|key| leaf_of(bytes, key)) {
                 Some(leaf) => {
                     owners.insert(leaf, id);
                 }
-                None => complaints.push(format!("{path} is no envelope of the signer's")),
+                None => complaints.push(format!("{path} is no envelope of a signer's")),
             }
         }
         let mut places = BTreeMap::new();
@@ -356,22 +356,22 @@ impl Facts {
 
     /// Every receipt verifies, as a stranger would, and says the place that the ledger says.
     fn check_receipts(&self, complaints: &mut Vec<String>) {
-        let by_path: BTreeMap<String, &Leaf> = self
+        let by_name: BTreeMap<String, &Leaf> = self
             .leaves
             .iter()
-            .flat_map(|leaf| {
-                [paths::receipt(&leaf.id), paths::witnessed(&leaf.id)].map(|path| (path, leaf))
-            })
+            .map(|leaf| (leaf.id.file_name(), leaf))
             .collect();
         for (path, bytes) in &self.evidence {
-            if !path.starts_with(paths::RECEIPTS) && !path.starts_with(paths::WITNESSED) {
+            let folders = [paths::RECEIPTS, paths::WITNESSED, paths::RENEWED];
+            let Some(rest) = folders.iter().find_map(|folder| path.strip_prefix(folder)) else {
                 continue;
-            }
-            let Some(place) = verified(bytes, &self.policy, &self.signer) else {
+            };
+            let Some(place) = self.verified(bytes) else {
                 complaints.push(format!("{path} does not verify"));
                 continue;
             };
-            let Some(leaf) = by_path.get(path) else {
+            let name = rest.rsplit('/').next().unwrap_or_default();
+            let Some(leaf) = by_name.get(name) else {
                 complaints.push(format!("{path} is of no leaf"));
                 continue;
             };
@@ -381,21 +381,35 @@ impl Facts {
             }
         }
     }
+
+    /// Verifies a receipt and returns its leaf index.
+    fn verified(&self, receipt: &[u8]) -> Option<u64> {
+        let signers = self.signers.iter().map(ReceiptKey::id);
+        let logs = self.logs.iter().map(ToString::to_string);
+        let by: Vec<String> = signers.chain(logs).collect();
+        remembered(&RECEIPTS, receipt, by.concat(), || {
+            let report = verify(receipt, &self.policy);
+            Some(report.summary.filter(|_| report.ok)?.leaf_index)
+        })
+    }
 }
 
 /// Returns the log entry of an envelope whose signature verifies.
 fn leaf_of(envelope: &[u8], signer: &ReceiptKey) -> Option<Vec<u8>> {
-    remembered(&LEAVES, envelope, signer, || {
+    remembered(&LEAVES, envelope, signer.id(), || {
         leaf_bytes(&Envelope::parse(envelope).ok()?, signer).ok()
     })
 }
 
-/// Verifies a receipt and returns its leaf index.
-fn verified(receipt: &[u8], policy: &Policy, signer: &ReceiptKey) -> Option<u64> {
-    remembered(&RECEIPTS, receipt, signer, || {
-        let report = verify(receipt, policy);
-        Some(report.summary.filter(|_| report.ok)?.leaf_index)
-    })
+/// What a stranger holds who trusts all these keys.
+fn policy_of(logs: &[VerifierKey], signers: &[ReceiptKey]) -> Option<Policy> {
+    let named = (1..).zip(signers).map(|(n, key)| {
+        let name = Slug::parse(&format!("receipts-{n}"))?;
+        let key = key.clone();
+        Some(PolicySigner { name, key })
+    });
+    let named: Vec<PolicySigner> = named.collect::<Option<_>>()?;
+    Policy::parse(&policy_text_of(logs, &[], &[], &named).ok()?).ok()
 }
 
 type Remembered<T> = Mutex<BTreeMap<(Digest, String), T>>;
@@ -405,10 +419,10 @@ type Remembered<T> = Mutex<BTreeMap<(Digest, String), T>>;
 fn remembered<T: Clone>(
     memory: &Remembered<T>,
     bytes: &[u8],
-    signer: &ReceiptKey,
+    by: String,
     ask: impl FnOnce() -> Option<T>,
 ) -> Option<T> {
-    let key = (Digest::of(bytes), signer.id());
+    let key = (Digest::of(bytes), by);
     if let Some(known) = locked(memory).get(&key) {
         return Some(known.clone());
     }

@@ -44,7 +44,7 @@ fn forged(size: u64) -> Vec<u8> {
         .to_string();
     let signing = crate::ports::Signer::sign_checkpoint(&*world.signer, text.as_bytes());
     let signature: [u8; 64] = signing.now_or_never().unwrap().unwrap().try_into().unwrap();
-    let key = super::super::keys::Keys::of(&*world.signer, ORIGIN)
+    let key = super::super::keys::Keys::of(&*world.signer, &world.config)
         .unwrap()
         .log;
     let note = quittance_tlog::Note::unsigned(text).unwrap();

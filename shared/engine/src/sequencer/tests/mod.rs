@@ -7,6 +7,9 @@ mod crashes;
 mod faults;
 mod halts;
 mod interleaving;
+mod post_quantum;
+mod renewing;
+mod rotation;
 mod rows;
 
 use std::collections::BTreeSet;
@@ -264,6 +267,7 @@ impl World {
             tiles: &self.tiles,
             head: &self.head,
             signer: &*self.signer,
+            earlier: &self.config.earlier,
         })
     }
 
