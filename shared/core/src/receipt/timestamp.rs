@@ -104,8 +104,14 @@ fn imprint(envelope: &Envelope) -> Option<Digest> {
 
 /// Eight bytes of the imprint, made a positive number of eight bytes.
 fn nonce(imprint: &Digest) -> [u8; 8] {
-    let [first, b, c, d, e, f, g, h, ..] = *imprint.as_bytes();
-    [(first & 0x3f) | 0x40, b, c, d, e, f, g, h]
+    let (start, _) = imprint
+        .as_bytes()
+        .split_first_chunk::<8>()
+        .unwrap_or((&[0; 8], &[]));
+    let mut nonce = *start;
+    let [first, ..] = &mut nonce;
+    *first = (*first & 0x3f) | 0x40;
+    nonce
 }
 
 fn granted(answer: &[u8]) -> Result<Token<'_>, TimestampError> {

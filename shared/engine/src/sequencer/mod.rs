@@ -13,6 +13,7 @@ mod bundle;
 pub mod cosign;
 mod keys;
 pub mod paths;
+pub mod stamp;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use quittance_core::digest::Digest;
 use quittance_core::id::LeafId;
-use quittance_core::receipt::Day;
+use quittance_core::receipt::{Day, timestamp_name};
 
 /// Returns the place of an unsigned statement in evidence.
 pub fn statement(digest: &Digest) -> String {
@@ -27,6 +27,13 @@ pub fn receipt(leaf: &LeafId) -> String {
 /// Returns the place of a receipt with a quorum's cosignatures; the one without stays.
 pub fn witnessed(leaf: &LeafId) -> String {
     format!("{WITNESSED}{}", leaf.file_name())
+}
+
+/// Returns the place, in evidence, of the time stamp on a leaf's signature.
+pub fn timestamp(leaf: &LeafId) -> String {
+    let receipt = leaf.file_name();
+    let name = timestamp_name(&receipt).unwrap_or(receipt);
+    format!("{TIMESTAMPS}{name}")
 }
 
 /// Returns the place, in evidence, of what the batch says that began at this size.
@@ -60,6 +67,8 @@ pub const CHECKPOINT: &str = "checkpoint";
 pub const MANIFESTS: &str = "manifests/";
 /// Where receipts with cosignatures lie.
 pub const WITNESSED: &str = "witnessed/";
+/// Where time stamps lie.
+pub const TIMESTAMPS: &str = "timestamps/";
 /// Where receipts lie.
 pub const RECEIPTS: &str = "receipts/";
 
@@ -92,6 +101,15 @@ mod tests {
                 format!("receipts/{reference}.receipt.json"),
                 format!("receipts/{reference}.amendment-3.receipt.json"),
                 format!("receipts/{manifest}"),
+            ]
+        );
+        assert_eq!(
+            leaves.map(|leaf| timestamp(&leaf)),
+            [
+                format!("timestamps/{reference}.acceptance.receipt.tsr"),
+                format!("timestamps/{reference}.receipt.tsr"),
+                format!("timestamps/{reference}.amendment-3.receipt.tsr"),
+                "timestamps/manifest-2026-11-23.receipt.tsr".to_owned(),
             ]
         );
         for leaf in leaves {

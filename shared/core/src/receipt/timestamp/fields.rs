@@ -83,7 +83,7 @@ impl<'a> Fields<'a> {
 
     /// Whether everything was read.
     pub(super) fn is_end(&self) -> bool {
-        self.0.as_ref().is_none_or(|reader| reader.is_finished())
+        self.0.as_ref().is_none_or(SliceReader::is_finished)
     }
 
     /// Refuses what was not read.

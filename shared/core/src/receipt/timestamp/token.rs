@@ -73,9 +73,10 @@ impl<'a> Answer<'a> {
         // Text and reasons that follow the status are for people who read another log.
         let mut status = Fields::of(answer.contents(Tag::Sequence)?)?;
         let status = status.read()?;
-        let token = match answer.is_end() {
-            true => None,
-            false => Some(Token::parse(answer.contents(Tag::Sequence)?)?),
+        let token = if answer.is_end() {
+            None
+        } else {
+            Some(Token::parse(answer.contents(Tag::Sequence)?)?)
         };
         answer.end()?;
         Ok(Self { status, token })
@@ -107,10 +108,10 @@ impl<'a> Token<'a> {
             }
         }
         data.optional(context(1))?;
-        let signers = data.contents(Tag::Set)?;
+        let infos = data.contents(Tag::Set)?;
         data.end()?;
         // Exactly one: of two signatures nobody could say which one counts.
-        let mut one = Fields::of_one(Tag::Sequence, signers)?;
+        let mut one = Fields::of_one(Tag::Sequence, infos)?;
         one.read::<u8>()?;
         let signer = Signer::parse(&mut one)?;
         let digest_algorithm = one.read()?;
@@ -145,10 +146,10 @@ impl<'a> Signer<'a> {
         if let Some(key) = fields.optional(context_bytes(0))? {
             return Ok(Self::Key(key));
         }
-        let mut issued = Fields::of(fields.contents(Tag::Sequence)?)?;
-        let issuer = issued.whole()?;
-        let serial = issued.contents(Tag::Integer)?;
-        issued.end()?;
+        let mut both = Fields::of(fields.contents(Tag::Sequence)?)?;
+        let issuer = both.whole()?;
+        let serial = both.contents(Tag::Integer)?;
+        both.end()?;
         Ok(Self::Issued { issuer, serial })
     }
 }
@@ -179,9 +180,10 @@ impl<'a> Attributes<'a> {
                 }
                 SIGNING_CERTIFICATE_V2 => {
                     let mut named = first_named(values.contents(Tag::Sequence)?)?;
-                    let algorithm = match named.next_is(Tag::Sequence)? {
-                        true => Some(named.read()?),
-                        false => None,
+                    let algorithm = if named.next_is(Tag::Sequence)? {
+                        Some(named.read()?)
+                    } else {
+                        None
                     };
                     let hash = named.contents(Tag::OctetString)?;
                     found.certificate.replace((algorithm, hash)).is_none()
@@ -220,9 +222,10 @@ impl<'a> Info<'a> {
         if info.next_is(Tag::Boolean)? {
             let _ordering: bool = info.read()?;
         }
-        let nonce = match info.next_is(Tag::Integer)? {
-            true => Some(info.read::<IntRef<'a>>()?.as_bytes()),
-            false => None,
+        let nonce = if info.next_is(Tag::Integer)? {
+            Some(info.read::<IntRef<'a>>()?.as_bytes())
+        } else {
+            None
         };
         let _name = info.optional(context(0))?;
         let mut extensions = Fields::of(info.optional(context(1))?.unwrap_or_default())?;
@@ -282,9 +285,10 @@ fn instant(contents: &[u8]) -> Result<Timestamp, Malformed> {
 /// Reads `Accuracy`: seconds, milliseconds, microseconds, each of them optional.
 fn accuracy(contents: &[u8]) -> Result<SignedDuration, Malformed> {
     let mut fields = Fields::of(contents)?;
-    let seconds = match fields.next_is(Tag::Integer)? {
-        true => fields.read::<u32>()?,
-        false => 0,
+    let seconds = if fields.next_is(Tag::Integer)? {
+        fields.read::<u32>()?
+    } else {
+        0
     };
     let mut small = |n| -> Result<i64, Malformed> {
         let Some(contents) = fields.optional(context_bytes(n))? else {

@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use quittance_core::digest::Digest;
 use quittance_core::id::LeafId;
 use quittance_core::receipt::{
-    Envelope, Policy, PolicySigner, ReceiptKey, Slug, leaf_bytes, policy_text, verify,
+    Anchors, Envelope, Policy, PolicySigner, ReceiptKey, Slug, leaf_bytes, policy_text, verify,
 };
 use quittance_tlog::tile::{TileKind, TilePath, decode_bundle, decode_hashes};
 use quittance_tlog::{Checkpoint, Hash, VerifierKey, fsck, leaf_hash, tree_root};
@@ -19,7 +19,7 @@ use quittance_tlog::{Checkpoint, Hash, VerifierKey, fsck, leaf_hash, tree_root};
 use super::super::evidence::MemoryEvidence;
 use super::super::ledger::MemoryLedger;
 use super::super::locked;
-use super::{CHECKPOINT, CHECKPOINTS, MemoryHead, MemoryTiles, STAGING};
+use super::{CHECKPOINT, CHECKPOINTS, MemoryHead, MemoryTiles, STAGING, stamps};
 use crate::ledger::{Item, Leaf, Sequenced};
 use crate::ports::Signer;
 use crate::sequencer::{Bundle, paths};
@@ -37,6 +37,8 @@ pub struct LogWorld<'w> {
     pub head: &'w MemoryHead,
     /// Whose public keys everything is verified with.
     pub signer: &'w dyn Signer,
+    /// Whom time stamps are believed from; none if nobody is asked for any.
+    pub anchors: Option<&'w Anchors>,
 }
 
 /// Checks every invariant and returns what is broken, a sentence each; nothing when all is well, or
@@ -44,7 +46,10 @@ pub struct LogWorld<'w> {
 pub fn check_log(world: &LogWorld<'_>) -> Vec<String> {
     let mut complaints = Vec::new();
     match Facts::gather(world, &mut complaints) {
-        Some(facts) => facts.check(&mut complaints),
+        Some(facts) => {
+            facts.check(&mut complaints);
+            stamps::check(&facts.evidence, world.anchors, &mut complaints);
+        }
         None if world.head.current().is_none() && world.tiles.everything().is_empty() => {}
         None => complaints.push("there are files or a head, but no log".to_owned()),
     }
@@ -385,30 +390,30 @@ impl Facts {
 
 /// Returns the log entry of an envelope whose signature verifies.
 fn leaf_of(envelope: &[u8], signer: &ReceiptKey) -> Option<Vec<u8>> {
-    remembered(&LEAVES, envelope, signer, || {
+    remembered(&LEAVES, envelope, &signer.id(), || {
         leaf_bytes(&Envelope::parse(envelope).ok()?, signer).ok()
     })
 }
 
 /// Verifies a receipt and returns its leaf index.
 fn verified(receipt: &[u8], policy: &Policy, signer: &ReceiptKey) -> Option<u64> {
-    remembered(&RECEIPTS, receipt, signer, || {
+    remembered(&RECEIPTS, receipt, &signer.id(), || {
         let report = verify(receipt, policy);
         Some(report.summary.filter(|_| report.ok)?.leaf_index)
     })
 }
 
-type Remembered<T> = Mutex<BTreeMap<(Digest, String), T>>;
+pub(super) type Remembered<T> = Mutex<BTreeMap<(Digest, String), T>>;
 
 /// Remembers what was verified: signatures are dear, and a test world asks about the same bytes
 /// after every step. What does not verify is asked again.
-fn remembered<T: Clone>(
+pub(super) fn remembered<T: Clone>(
     memory: &Remembered<T>,
     bytes: &[u8],
-    signer: &ReceiptKey,
+    by: &str,
     ask: impl FnOnce() -> Option<T>,
 ) -> Option<T> {
-    let key = (Digest::of(bytes), signer.id());
+    let key = (Digest::of(bytes), by.to_owned());
     if let Some(known) = locked(memory).get(&key) {
         return Some(known.clone());
     }

@@ -8,6 +8,7 @@ mod faults;
 mod halts;
 mod interleaving;
 mod rows;
+mod stamp;
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -34,7 +35,8 @@ use crate::memory::ledger::MemoryLedger;
 use crate::memory::log::{LogWorld, MemoryHead, MemoryTiles, check_log};
 use crate::memory::queues::MemoryQueues;
 use crate::memory::signer::MemorySigner;
-use crate::ports::{Clock as _, Evidence as _, Ledger as _};
+use crate::memory::time_authority::MemoryTimeAuthority;
+use crate::ports::{Clock as _, Evidence as _, Ledger as _, TimeAuthority as _};
 
 /// One leaf short of a full tile.
 const ALMOST_FULL: u16 = 255;
@@ -50,6 +52,7 @@ struct World {
     head: MemoryHead,
     signer: Arc<MemorySigner>,
     queues: MemoryQueues,
+    authority: MemoryTimeAuthority,
     config: Config,
 }
 
@@ -57,8 +60,10 @@ impl World {
     fn unborn() -> Self {
         let faults = Faults::default();
         let start: Timestamp = "2026-11-23T20:00:00Z".parse().unwrap();
+        let clock = MemoryClock::new(start, 1);
         Self {
-            clock: MemoryClock::new(start, 1),
+            authority: MemoryTimeAuthority::new(3, clock.clone(), faults.clone()).unwrap(),
+            clock,
             ledger: MemoryLedger::new(faults.clone()),
             evidence: MemoryEvidence::new(faults.clone()),
             tiles: MemoryTiles::new(faults.clone()),
@@ -264,6 +269,7 @@ impl World {
             tiles: &self.tiles,
             head: &self.head,
             signer: &*self.signer,
+            anchors: Some(self.authority.anchors()),
         })
     }
 
