@@ -30,15 +30,15 @@ struct Kind {
     digest: &'static str,
     /// How its tokens name its certificate: `sha1` is the older way.
     naming: &'static str,
-    issued: Issued,
+    issued: IssuedBy,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Issued {
-    ByItself,
-    ByItsAnchor,
+enum IssuedBy {
+    Itself,
+    Anchor,
     /// One certificate between anchor and signer, sent along.
-    ByAnother,
+    Between,
 }
 
 const RSA: &[&str] = &["rsa:2048"];
@@ -46,17 +46,11 @@ const P_256: &[&str] = &["ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
 const P_384: &[&str] = &["ec", "-pkeyopt", "ec_paramgen_curve:P-384"];
 
 const KINDS: [Kind; 5] = [
-    kind("rsa-pinned", RSA, "sha256", "sha1", Issued::ByItself),
-    kind("rsa-issued", RSA, "sha512", "sha256", Issued::ByItsAnchor),
-    kind("p256-pinned", P_256, "sha256", "sha256", Issued::ByItself),
-    kind(
-        "p256-issued",
-        P_256,
-        "sha384",
-        "sha512",
-        Issued::ByItsAnchor,
-    ),
-    kind("p384-far", P_384, "sha384", "sha256", Issued::ByAnother),
+    kind("rsa-pinned", RSA, "sha256", "sha1", IssuedBy::Itself),
+    kind("rsa-issued", RSA, "sha512", "sha256", IssuedBy::Anchor),
+    kind("p256-pinned", P_256, "sha256", "sha256", IssuedBy::Itself),
+    kind("p256-issued", P_256, "sha384", "sha512", IssuedBy::Anchor),
+    kind("p384-far", P_384, "sha384", "sha256", IssuedBy::Between),
 ];
 
 const fn kind(
@@ -64,7 +58,7 @@ const fn kind(
     key: &'static [&'static str],
     digest: &'static str,
     naming: &'static str,
-    issued: Issued,
+    issued: IssuedBy,
 ) -> Kind {
     Kind {
         name,
@@ -102,14 +96,14 @@ impl Authority {
         it.write("serial", b"01");
         it.make("anchor", kind.key, "/O=Example/CN=anchor", "authority");
         match kind.issued {
-            Issued::ByItself => {
+            IssuedBy::Itself => {
                 it.make("signer", kind.key, "/O=Example/CN=stamps", "stamps");
                 std::fs::copy(it.at.join("signer.pem"), it.at.join("anchor.pem")).unwrap();
             }
-            Issued::ByItsAnchor => {
+            IssuedBy::Anchor => {
                 it.issue("signer", "/O=Example/CN=stamps", "stamps", "anchor", NOW);
             }
-            Issued::ByAnother => {
+            IssuedBy::Between => {
                 it.issue("sent", "/O=Example/CN=between", "authority", "anchor", NOW);
                 it.issue("signer", "/O=Example/CN=stamps", "stamps", "sent", NOW);
             }
@@ -176,7 +170,6 @@ impl Authority {
             "ca",
             "-batch",
             "-notext",
-            "-rand_serial",
             "-config",
             "cnf",
             "-in",
@@ -204,7 +197,7 @@ impl Authority {
         let mut arguments = vec!["ts", "-reply", "-config", "cnf", "-section", "tsa"];
         arguments.extend(["-queryfile", "query.tsq", "-out", "answer.tsr"]);
         arguments.extend(["-signer", "signer.pem", "-inkey", "signer.key"]);
-        if self.kind.issued == Issued::ByAnother {
+        if self.kind.issued == IssuedBy::Between {
             arguments.extend(["-chain", "sent.pem"]);
         }
         self.must(&arguments);
@@ -337,8 +330,8 @@ fn openssl_stamps_what_we_ask_and_both_of_us_believe_it() {
         ]);
         let answer = authority.answer(&authority.read("query.tsq"));
         let expected = match kind.issued {
-            Issued::ByItself => None,
-            Issued::ByItsAnchor | Issued::ByAnother => Some(TimestampError::Stranger(None)),
+            IssuedBy::Itself => None,
+            IssuedBy::Anchor | IssuedBy::Between => Some(TimestampError::Stranger(None)),
         };
         assert_eq!(judge(&answer, &authority).err(), expected, "{kind:?}");
         authority.must(&[
@@ -559,6 +552,7 @@ default_ca = issuer
 [issuer]
 database = index
 new_certs_dir = .
+rand_serial = yes
 default_md = sha256
 policy = any
 unique_subject = no

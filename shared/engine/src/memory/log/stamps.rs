@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use jiff::Timestamp;
 use quittance_core::receipt::{
     Anchors, Envelope, ReceiptFile, TimestampQuery, timestamp_name, verify_timestamp,
 };
@@ -46,9 +47,9 @@ fn holds(file: &[u8], stamp: &[u8], anchors: &Anchors) -> bool {
             Ok(envelope) => TimestampQuery::of(&envelope)?.judge(stamp, anchors),
             Err(_) => verify_timestamp(&ReceiptFile::parse(file).ok()?, stamp, anchors),
         };
-        found.ok().map(|_| ())
+        Some(found.ok()?.at)
     })
     .is_some()
 }
 
-static STAMPS: Remembered<()> = Mutex::new(BTreeMap::new());
+static STAMPS: Remembered<Timestamp> = Mutex::new(BTreeMap::new());

@@ -202,21 +202,19 @@ fn sequencing_and_stamping_at_once_does_no_harm_and_the_first_answer_stays() {
         let sequencers = [world.sequencer(), world.sequencer(), world.sequencer()];
         let [sequencer, one, two] = &sequencers;
         let mut chance = seed;
-        type Running<'a> = std::pin::Pin<Box<dyn Future<Output = ()> + 'a>>;
-        let mut running: Vec<Running<'_>> = vec![
-            Box::pin(async { drop(sequencer.run().await) }),
-            Box::pin(async {
-                drop(
-                    one.stamp(&world.authority, &world.clock, Timestamp::MAX)
-                        .await,
-                )
-            }),
-            Box::pin(async {
-                drop(
-                    two.stamp(&world.authority, &world.clock, Timestamp::MAX)
-                        .await,
-                )
-            }),
+        let stamps = |sequencer: &'_ Sequencer| {
+            let sequencer = sequencer.clone();
+            let (authority, clock) = (world.authority.clone(), world.clock.clone());
+            async move {
+                let stamped = sequencer.stamp(&authority, &clock, Timestamp::MAX);
+                drop(stamped.await);
+            }
+            .boxed()
+        };
+        let mut running = vec![
+            async { drop(sequencer.run().await) }.boxed(),
+            stamps(one),
+            stamps(two),
         ];
         let mut context = Context::from_waker(Waker::noop());
         while !running.is_empty() {
@@ -256,7 +254,7 @@ fn a_time_stamp_that_does_not_hold_is_seen() {
     world.stamp().unwrap().unwrap();
     let other = world.evidence.everything()[&paths::timestamp(&leaf(1))].clone();
     world.evidence.tamper(&paths::timestamp(&leaf(0)), |bytes| {
-        bytes.clone_from(&other)
+        bytes.clone_from(&other);
     });
     assert_eq!(world.complaints(), expected(0));
     let world = World::with_leaves(2);
