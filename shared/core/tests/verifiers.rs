@@ -21,7 +21,7 @@ use std::process::{Command, Output};
 
 use data_encoding::BASE64;
 use quittance_core::bag::VERIFIER;
-use quittance_core::receipt::{ReceiptFile, SigstoreBundle, log_id};
+use quittance_core::receipt::{ReceiptFile, SigstoreBundle, TimestampQuery, log_id};
 use receipt_fixture::{Witnesses, key, log, receipt};
 use serde_json::{Value, json};
 
@@ -145,6 +145,105 @@ fn sigstore_judges(file: &[u8]) {
         names.push("checkpoint".to_owned());
         bundles.push(json!({ "bundle": bundle.to_string(), "artifact": artifact }));
     }
+    ask_sigstore(&bundles, &names, None);
+}
+
+/// The golden receipt is the fixture's, so that its stamp is on the fixture's signature.
+#[test]
+fn sigstore_for_npm_accepts_our_time_stamp_and_refuses_it_bent() {
+    let file = ReceiptFile::parse(&receipt(Witnesses::None).file).unwrap();
+    let stamp = std::fs::read(golden("receipt_v1.receipt.tsr")).unwrap();
+    let plain = SigstoreBundle::of(&file).unwrap();
+    let artifact = BASE64.encode(&plain.artifact);
+    let stamped = |stamp: &[u8]| {
+        let made = plain.clone().stamped(stamp).unwrap();
+        json!({ "bundle": made.bundle, "artifact": artifact })
+    };
+    let mut names = vec!["as it was written".to_owned()];
+    let mut bundles = vec![stamped(&stamp)];
+    // A bit of what it is about, of when it was made, and of its signature.
+    let at = |part: &[u8]| {
+        let mut windows = stamp.windows(part.len());
+        windows.position(|window| window == part).unwrap()
+    };
+    let query = TimestampQuery::of(file.envelope()).unwrap();
+    let imprint = &query.as_bytes()[24..56];
+    for (name, at) in [
+        ("imprint", at(imprint)),
+        ("time", at(b"20261130204456Z") + 13),
+        ("signature", stamp.len() - 1),
+    ] {
+        let mut bent = stamp.clone();
+        bent[at] ^= 1;
+        names.push(name.to_owned());
+        bundles.push(stamped(&bent));
+    }
+    names.push("no stamp".to_owned());
+    bundles.push(json!({ "bundle": plain.bundle, "artifact": artifact }));
+    // The stamp of another signature.
+    let bundle: Value =
+        serde_json::from_str(&plain.clone().stamped(&stamp).unwrap().bundle).unwrap();
+    let signature = bundle["messageSignature"]["signature"].as_str().unwrap();
+    for bent in flipped(signature) {
+        let mut bundle = bundle.clone();
+        bundle["messageSignature"]["signature"] = bent.into();
+        names.push("signature stamped".to_owned());
+        bundles.push(json!({ "bundle": bundle.to_string(), "artifact": artifact }));
+    }
+    ask_sigstore(&bundles, &names, Some(&chain(&stamp)));
+    // Under another authority it is nothing.
+    let mut stranger = chain(&stamp);
+    stranger.swap(0, 1);
+    let names = ["under its own".to_owned(), "under another".to_owned()];
+    let (own, other) = (chain(&stamp), stranger);
+    for (authority, name) in [(own, &names[0]), (other, &names[1])] {
+        let answers = sigstore_says(&bundles[..1], Some(&authority));
+        assert_eq!(answers[0].is_empty(), *name == names[0], "{answers:?}");
+    }
+}
+
+fn golden(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
+    folder.join(name)
+}
+
+/// The signer's certificate, as it was sent along, and the anchor, each in Base64.
+fn chain(stamp: &[u8]) -> Vec<String> {
+    let scratch = Scratch::new("chain");
+    let answer = scratch.write("a.tsr", stamp);
+    let token = scratch.0.join("token");
+    let openssl = |arguments: &[&std::ffi::OsStr]| {
+        let output = Command::new("openssl").args(arguments).output();
+        let output = output.unwrap_or_else(|error| panic!("this test needs openssl: {error}"));
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let (answer, token) = (answer.as_os_str(), token.as_os_str());
+    let words = |text: &'static str| text.split(' ').map(std::ffi::OsStr::new);
+    let mut first: Vec<_> = words("ts -reply -token_out -in").collect();
+    first.extend([answer, "-out".as_ref(), token]);
+    openssl(&first);
+    let mut second: Vec<_> = words("pkcs7 -inform DER -print_certs -in").collect();
+    second.push(token);
+    let anchor = std::fs::read_to_string(golden("receipt_v1.anchors.pem")).unwrap();
+    let pems = openssl(&second) + &anchor;
+    let parts = pems.split("-----BEGIN CERTIFICATE-----").skip(1);
+    parts
+        .map(|part| {
+            part.split("-----END")
+                .next()
+                .unwrap()
+                .split_whitespace()
+                .collect()
+        })
+        .collect()
+}
+
+fn ask_sigstore(bundles: &[Value], names: &[String], authority: Option<&[String]>) {
+    only_the_first(&sigstore_says(bundles, authority), names);
+}
+
+fn sigstore_says(bundles: &[Value], authority: Option<&[String]>) -> Vec<String> {
     let log = log();
     let spki = [ED25519_SPKI, log.verifier().public_key()].concat();
     let cases = json!({
@@ -155,8 +254,13 @@ fn sigstore_judges(file: &[u8]) {
             "id": BASE64.encode(log_id(log.verifier()).as_bytes()),
         },
         "signer": { "id": key().id(), "spki": BASE64.encode(key().spki_der()) },
+        "authority": authority,
     });
-    let scratch = Scratch::new(&format!("sigstore-{}", file.len()));
+    let scratch = Scratch::new(&format!(
+        "sigstore-{}-{}",
+        bundles.len(),
+        authority.is_some()
+    ));
     let cases = scratch.write("cases.json", cases.to_string().as_bytes());
     let output = Command::new("node")
         .arg(script("sigstore.cjs"))
@@ -164,7 +268,7 @@ fn sigstore_judges(file: &[u8]) {
         .arg(cases)
         .output()
         .unwrap_or_else(|error| panic!("node: {error}: {ADVICE}"));
-    only_the_first(&answers(&output), &names);
+    answers(&output)
 }
 
 #[test]

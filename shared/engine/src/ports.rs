@@ -464,6 +464,20 @@ pub trait WitnessMemory: Debug + Send + Sync {
     async fn remember(&self, origin: &str, old: Option<&[u8]>, new: &[u8]) -> Result<(), Fault>;
 }
 
+/// A time-stamping authority (RFC 3161): somebody else's clock.
+#[async_trait]
+pub trait TimeAuthority: Debug + Send + Sync {
+    /// Whose word is believed: the certificates that its answers must lead to.
+    fn anchors(&self) -> &quittance_core::receipt::Anchors;
+
+    /// Posts a `TimeStampReq`; returns the body of the answer, as it came and believed by nobody yet.
+    /// Nothing is tried twice. Asked again, it answers otherwise, and as well.
+    ///
+    /// # Errors
+    /// `Fault::Retry` when there is no answer: it may have been heard all the same.
+    async fn stamp(&self, query: &[u8]) -> Result<Vec<u8>, Fault>;
+}
+
 /// A mail to the person. The text says nothing personal beyond what the person must type back.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Mail {

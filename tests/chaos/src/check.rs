@@ -12,7 +12,7 @@ use quittance_core::request::{Outcome, Request, Stage, TimelineEvent};
 use quittance_core::task::{Amendment, Task, TaskStage};
 use quittance_engine::ledger::{Item, Leaf};
 use quittance_engine::memory::log::{LogWorld, check_log};
-use quittance_engine::ports::Signer as _;
+use quittance_engine::ports::{Signer as _, TimeAuthority as _};
 use quittance_engine::sequencer::{EarlierKeys, paths};
 use quittance_engine::vault;
 use quittance_tlog::VerifierKey;
@@ -57,6 +57,7 @@ pub fn check_world(world: &World) -> Vec<String> {
         head: &world.head,
         signer: &*world.signer,
         earlier: &EarlierKeys::default(),
+        anchors: Some(world.authority.anchors()),
     }));
     let facts = Facts::gather(world);
     let policy = policy(world);

@@ -26,6 +26,7 @@ use quittance_engine::memory::queues::MemoryQueues;
 use quittance_engine::memory::records::MemoryRecords;
 use quittance_engine::memory::signer::MemorySigner;
 use quittance_engine::memory::stores::{MemoryStores, Row};
+use quittance_engine::memory::time_authority::MemoryTimeAuthority;
 use quittance_engine::memory::vault::MemoryVault;
 use quittance_engine::sequencer::account::Accounted;
 use quittance_engine::sequencer::{Config, Sequencer};
@@ -106,6 +107,8 @@ pub struct World {
     pub records: MemoryRecords,
     /// The signer.
     pub signer: Arc<MemorySigner>,
+    /// Who stamps receipts with the time.
+    pub authority: MemoryTimeAuthority,
     /// The data map in force; workers are made from it.
     pub map: Arc<DataMap>,
     keys: TagKeys,
@@ -146,6 +149,8 @@ impl World {
             records: MemoryRecords::new(stores.clone(), PAGE, faults.clone()),
             stores,
             signer: Arc::new(MemorySigner::new(ORIGIN, 7, faults.clone()).expect("a test key")),
+            authority: MemoryTimeAuthority::new(3, clock.clone(), faults.clone())
+                .expect("a test key"),
             map,
             keys: TagKeys {
                 subject: HmacKey::new([1; 32]),
@@ -259,6 +264,13 @@ impl World {
                 if matches!(made, Accounted::Made(_)) {
                     self.sequencer().run().await?;
                 }
+                // In nobody's way: what comes of it is asked again at the next message.
+                let sequencer = self.sequencer();
+                drop(
+                    sequencer
+                        .stamp(&self.authority, &self.clock, Timestamp::MAX)
+                        .await,
+                );
                 Ok(())
             }
             Message::Request { .. }

@@ -13,6 +13,7 @@ pub mod opening;
 pub mod policy;
 mod sigstore;
 pub mod statement;
+pub mod timestamp;
 pub mod verify;
 pub mod words;
 
@@ -30,6 +31,10 @@ pub use self::statement::{
     Checkpoint, Controller, ControllerRole, DataMap, Disclosure, Exempt, Handler, Kind, MAX_NUMBER,
     Manifest, ManifestLine, Receipt, Residual, ResidualKind, Statement, StatementError, StoreLine,
     VersionedName, open_root,
+};
+pub use self::timestamp::{
+    Anchors, AnchorsError, MAX_TIMESTAMP_BYTES, QUERY_MEDIA_TYPE, Stamped, TIMESTAMP_ENDING,
+    TIMESTAMP_MEDIA_TYPE, TimestampError, TimestampQuery, timestamp_name, verify_timestamp,
 };
 pub use self::verify::{
     CheckLine, CheckName, CheckVerdict, Report, Summary, Trust, verify, verify_embedded,

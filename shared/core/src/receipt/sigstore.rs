@@ -3,12 +3,12 @@
 //! The bundle is a function of the receipt file. Its artifact is the DSSE encoding of the statement, its
 //! signature a `messageSignature` over that, its log entry the receipt's own: nothing is signed anew.
 //! A verifier needs the signer's key under its id as hint, and the log's key under the first bytes of
-//! [`log_id`]. Cosignatures are lines of the checkpoint that such verifiers leave alone.
+//! [`log_id`]. A time stamp beside the receipt may be put in, too. Cosignatures are lines of the checkpoint that such verifiers leave alone.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use quittance_tlog::VerifierKey;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::dsse::pae;
 use super::file::ReceiptFile;
@@ -64,6 +64,21 @@ impl SigstoreBundle {
         Some(Self {
             bundle: bundle.to_string(),
             artifact,
+        })
+    }
+
+    /// Puts the time stamp beside the receipt into the bundle, for verifiers that ask for a time. It is
+    /// over the signature, as they expect. None if the bundle is not one that was made here.
+    pub fn stamped(self, timestamp: &[u8]) -> Option<Self> {
+        let mut bundle: Value = serde_json::from_str(&self.bundle).ok()?;
+        let material = bundle.get_mut("verificationMaterial")?.as_object_mut()?;
+        let stamps = json!({
+            "rfc3161Timestamps": [{ "signedTimestamp": STANDARD.encode(timestamp) }],
+        });
+        material.insert("timestampVerificationData".to_owned(), stamps);
+        Some(Self {
+            bundle: bundle.to_string(),
+            ..self
         })
     }
 }

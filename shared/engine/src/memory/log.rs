@@ -5,6 +5,7 @@
 //! fault can be aimed.
 
 mod check;
+mod stamps;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

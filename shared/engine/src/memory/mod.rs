@@ -13,6 +13,7 @@ pub mod queues;
 pub mod records;
 pub mod signer;
 pub mod stores;
+pub mod time_authority;
 pub mod vault;
 pub mod witness;
 pub mod witnesses;

@@ -189,7 +189,7 @@ impl Sequencer {
 
     /// Stores receipts with cosignatures, in the order of the log, from where that was done last.
     async fn upgrade(&self, against: &Against<'_>, now: Timestamp) -> Result<u64, Fault> {
-        let mut at = self.upgraded_to(now).await?;
+        let mut at = self.done_to(now, paths::witnessed).await?;
         let mut upgraded = 0;
         while at < against.size {
             let Some(said) = said(&*self.evidence, at).await? else {
@@ -224,9 +224,13 @@ impl Sequencer {
         Ok(true)
     }
 
-    /// Up to where every receipt was upgraded for sure: what the newest manifest accounts for whose own
-    /// receipt was, since receipts are upgraded in the order of the log.
-    async fn upgraded_to(&self, now: Timestamp) -> Result<u64, Fault> {
+    /// Up to where something is done for every leaf for sure, if it is done in the order of the log and
+    /// leaves a file at `place`: what the newest manifest accounts for, for whose own leaf it was done.
+    pub(super) async fn done_to(
+        &self,
+        now: Timestamp,
+        place: fn(&LeafId) -> String,
+    ) -> Result<u64, Fault> {
         let Some(first) = said(&*self.evidence, 0).await? else {
             return Ok(0);
         };
@@ -236,11 +240,7 @@ impl Sequencer {
         let mut at = Day::of(now);
         while at >= birth {
             let leaf = LeafId::Manifest(at);
-            if self
-                .evidence
-                .read(&paths::witnessed(&leaf))
-                .await?
-                .is_some()
+            if self.evidence.read(&place(&leaf)).await?.is_some()
                 && let Some(leaf) = self.leaf_of(at).await?
             {
                 return Ok(self.book(&leaf.statement).await?.size);

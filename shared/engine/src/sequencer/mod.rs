@@ -15,6 +15,7 @@ mod keys;
 pub mod paths;
 mod prove;
 pub mod renew;
+pub mod stamp;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

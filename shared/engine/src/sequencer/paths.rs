@@ -2,7 +2,7 @@
 
 use quittance_core::digest::Digest;
 use quittance_core::id::LeafId;
-use quittance_core::receipt::Day;
+use quittance_core::receipt::{Day, timestamp_name};
 
 /// Returns the place of an unsigned statement in evidence.
 pub fn statement(digest: &Digest) -> String {
@@ -41,6 +41,13 @@ pub fn mark(key_id: u32, n: u64) -> String {
     format!("{MARKS}{key_id:08x}/{n}{JSON}")
 }
 
+/// Returns the place, in evidence, of the time stamp on a leaf's signature.
+pub fn timestamp(leaf: &LeafId) -> String {
+    let receipt = leaf.file_name();
+    let name = timestamp_name(&receipt).unwrap_or(receipt);
+    format!("{TIMESTAMPS}{name}")
+}
+
 /// Returns the place, in evidence, of what the batch says that began at this size.
 pub fn said(old_size: u64) -> String {
     format!("said/{old_size}{JSON}")
@@ -74,6 +81,8 @@ pub const MANIFESTS: &str = "manifests/";
 pub const WITNESSED: &str = "witnessed/";
 /// Where receipts lie that were proven anew.
 pub const RENEWED: &str = "renewed/";
+/// Where time stamps lie.
+pub const TIMESTAMPS: &str = "timestamps/";
 /// Where receipts lie.
 pub const RECEIPTS: &str = "receipts/";
 
@@ -108,6 +117,15 @@ mod tests {
                 format!("receipts/{reference}.receipt.json"),
                 format!("receipts/{reference}.amendment-3.receipt.json"),
                 format!("receipts/{manifest}"),
+            ]
+        );
+        assert_eq!(
+            leaves.map(|leaf| timestamp(&leaf)),
+            [
+                format!("timestamps/{reference}.acceptance.receipt.tsr"),
+                format!("timestamps/{reference}.receipt.tsr"),
+                format!("timestamps/{reference}.amendment-3.receipt.tsr"),
+                "timestamps/manifest-2026-11-23.receipt.tsr".to_owned(),
             ]
         );
         for leaf in leaves {

@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use quittance_core::digest::Digest;
 use quittance_core::id::LeafId;
 use quittance_core::receipt::{
-    Envelope, Policy, PolicySigner, ReceiptKey, Slug, leaf_bytes, policy_text_of, verify,
+    Anchors, Envelope, Policy, PolicySigner, ReceiptKey, Slug, leaf_bytes, policy_text_of, verify,
 };
 use quittance_tlog::tile::{TileKind, TilePath, decode_bundle, decode_hashes};
 use quittance_tlog::{Checkpoint, Hash, VerifierKey, fsck, leaf_hash, tree_root};
@@ -19,7 +19,7 @@ use quittance_tlog::{Checkpoint, Hash, VerifierKey, fsck, leaf_hash, tree_root};
 use super::super::evidence::MemoryEvidence;
 use super::super::ledger::MemoryLedger;
 use super::super::locked;
-use super::{CHECKPOINT, CHECKPOINTS, MemoryHead, MemoryTiles, STAGING};
+use super::{CHECKPOINT, CHECKPOINTS, MemoryHead, MemoryTiles, STAGING, stamps};
 use crate::ledger::{Item, Leaf, Sequenced};
 use crate::ports::Signer;
 use crate::sequencer::{Bundle, EarlierKeys, paths};
@@ -39,6 +39,8 @@ pub struct LogWorld<'w> {
     pub signer: &'w dyn Signer,
     /// Beside these.
     pub earlier: &'w EarlierKeys,
+    /// Whom time stamps are believed from; none if nobody is asked for any.
+    pub anchors: Option<&'w Anchors>,
 }
 
 /// Checks every invariant and returns what is broken, a sentence each; nothing when all is well, or
@@ -46,7 +48,10 @@ pub struct LogWorld<'w> {
 pub fn check_log(world: &LogWorld<'_>) -> Vec<String> {
     let mut complaints = Vec::new();
     match Facts::gather(world, &mut complaints) {
-        Some(facts) => facts.check(&mut complaints),
+        Some(facts) => {
+            facts.check(&mut complaints);
+            stamps::check(&facts.evidence, world.anchors, &mut complaints);
+        }
         None if world.head.current().is_none() && world.tiles.everything().is_empty() => {}
         None => complaints.push("there are files or a head, but no log".to_owned()),
     }
@@ -387,7 +392,7 @@ impl Facts {
         let signers = self.signers.iter().map(ReceiptKey::id);
         let logs = self.logs.iter().map(ToString::to_string);
         let by: Vec<String> = signers.chain(logs).collect();
-        remembered(&RECEIPTS, receipt, by.concat(), || {
+        remembered(&RECEIPTS, receipt, &by.concat(), || {
             let report = verify(receipt, &self.policy);
             Some(report.summary.filter(|_| report.ok)?.leaf_index)
         })
@@ -396,7 +401,7 @@ impl Facts {
 
 /// Returns the log entry of an envelope whose signature verifies.
 fn leaf_of(envelope: &[u8], signer: &ReceiptKey) -> Option<Vec<u8>> {
-    remembered(&LEAVES, envelope, signer.id(), || {
+    remembered(&LEAVES, envelope, &signer.id(), || {
         leaf_bytes(&Envelope::parse(envelope).ok()?, signer).ok()
     })
 }
@@ -412,17 +417,17 @@ fn policy_of(logs: &[VerifierKey], signers: &[ReceiptKey]) -> Option<Policy> {
     Policy::parse(&policy_text_of(logs, &[], &[], &named).ok()?).ok()
 }
 
-type Remembered<T> = Mutex<BTreeMap<(Digest, String), T>>;
+pub(super) type Remembered<T> = Mutex<BTreeMap<(Digest, String), T>>;
 
 /// Remembers what was verified: signatures are dear, and a test world asks about the same bytes
 /// after every step. What does not verify is asked again.
-fn remembered<T: Clone>(
+pub(super) fn remembered<T: Clone>(
     memory: &Remembered<T>,
     bytes: &[u8],
-    by: String,
+    by: &str,
     ask: impl FnOnce() -> Option<T>,
 ) -> Option<T> {
-    let key = (Digest::of(bytes), by);
+    let key = (Digest::of(bytes), by.to_owned());
     if let Some(known) = locked(memory).get(&key) {
         return Some(known.clone());
     }

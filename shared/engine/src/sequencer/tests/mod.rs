@@ -11,6 +11,7 @@ mod post_quantum;
 mod renewing;
 mod rotation;
 mod rows;
+mod stamp;
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -37,7 +38,8 @@ use crate::memory::ledger::MemoryLedger;
 use crate::memory::log::{LogWorld, MemoryHead, MemoryTiles, check_log};
 use crate::memory::queues::MemoryQueues;
 use crate::memory::signer::MemorySigner;
-use crate::ports::{Clock as _, Evidence as _, Ledger as _};
+use crate::memory::time_authority::MemoryTimeAuthority;
+use crate::ports::{Clock as _, Evidence as _, Ledger as _, TimeAuthority as _};
 
 /// One leaf short of a full tile.
 const ALMOST_FULL: u16 = 255;
@@ -53,6 +55,7 @@ struct World {
     head: MemoryHead,
     signer: Arc<MemorySigner>,
     queues: MemoryQueues,
+    authority: MemoryTimeAuthority,
     config: Config,
 }
 
@@ -60,8 +63,10 @@ impl World {
     fn unborn() -> Self {
         let faults = Faults::default();
         let start: Timestamp = "2026-11-23T20:00:00Z".parse().unwrap();
+        let clock = MemoryClock::new(start, 1);
         Self {
-            clock: MemoryClock::new(start, 1),
+            authority: MemoryTimeAuthority::new(3, clock.clone(), faults.clone()).unwrap(),
+            clock,
             ledger: MemoryLedger::new(faults.clone()),
             evidence: MemoryEvidence::new(faults.clone()),
             tiles: MemoryTiles::new(faults.clone()),
@@ -268,6 +273,7 @@ impl World {
             head: &self.head,
             signer: &*self.signer,
             earlier: &self.config.earlier,
+            anchors: Some(self.authority.anchors()),
         })
     }
 
