@@ -84,9 +84,9 @@ async function givenPolicy() {
   if (embedded.checked) return null;
   if (policy.files.length > 0) return bytesOf(policy.files[0], MOST_OF_POLICY);
   if (pasted.value.trim() === "") return undefined;
-  // A last line without its end cannot be seen in the field.
-  const text = pasted.value.endsWith("\n") ? pasted.value : `${pasted.value}\n`;
-  return new TextEncoder().encode(text);
+  // How lines end cannot be seen in the field, nor whether the last one does.
+  const text = pasted.value.replaceAll("\r\n", "\n");
+  return new TextEncoder().encode(text.endsWith("\n") ? text : `${text}\n`);
 }
 
 async function bytesOf(file, most) {
