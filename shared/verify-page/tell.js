@@ -13,6 +13,7 @@ const VERDICTS = {
   },
   refused: { word: "Refused", means: "Do not believe this file." },
 };
+const YOUNG = "Everything else passed. Witnesses may sign after a receipt was made: if it is new, fetch it again, and check that file.";
 const CHECKS = {
   canonical: "Form of the file",
   statement: "Form of the statement",
@@ -104,8 +105,9 @@ function styled(name, style, ...children) {
 function verdictOf({ verdict, report }) {
   const { word, means } = VERDICTS[verdict];
   const told = styled("div", `verdict ${verdict}`, make("p", make("strong", word), means));
-  const failed = report.checks.find((check) => check.verdict === "failed");
-  if (failed) told.append(make("p", `${CHECKS[failed.name]}: ${failed.explanation}.`));
+  const failed = report.checks.filter((check) => check.verdict === "failed");
+  for (const { name, explanation } of failed) told.append(make("p", `${CHECKS[name]}: ${explanation}.`));
+  if (failed.length === 1 && failed[0].name === "policy") told.append(make("p", YOUNG));
   return told;
 }
 
@@ -175,7 +177,8 @@ function facts(summary, says) {
     ["Places declared", says.data_map && places(says.data_map)],
     ["Handed over", says.disclosure && handed(says.disclosure)],
     ["Day", says.day && day(says.day)],
-    ["Requests told of", says.lines && `${says.lines.length}, with ${says.amendments.length} corrections`],
+    ["Requests told of", says.lines?.length],
+    ["Corrections told of", says.amendments?.length],
     ["Requests without an answer yet", says.open_count],
     ["Correction number", says.amendment],
     ["Corrects entry", says.supersedes],
@@ -193,8 +196,8 @@ function members(told) {
 }
 
 function places({ stores_declared: declared, stores_unmapped: unmapped }) {
-  const rest = unmapped === undefined ? "nobody looked for others" : `${unmapped} others are known to exist`;
-  return `${declared}; ${rest}`;
+  if (unmapped === undefined) return `${declared}; nobody looked for others`;
+  return `${declared}; ${unmapped === 0 ? "no others were found" : `${unmapped} others were found`}`;
 }
 
 function handed({ bytes, delivered_at: at, method }) {
@@ -213,10 +216,10 @@ function store(line) {
   const told = COUNTS.filter(([name]) => line[name] > 0 || (name === "matched" && line[name] === 0));
   const items = told.map(([name, means]) => `${line[name]} ${means}`);
   for (const { reason, count, until } of line.exempt) {
-    items.push(`${count} kept for a reason in law, ${words(reason)}${until ? `, until ${time(until)}` : ""}`);
+    items.push(`${count} kept for a legal reason (${words(reason)})${until ? `, until ${time(until)}` : ""}`);
   }
   for (const { reason, until } of line.blocked) {
-    items.push(`Not done, because of: ${words(reason)}${until ? `, until ${time(until)}` : ""}`);
+    items.push(`Not done (${words(reason)})${until ? `, until ${time(until)}` : ""}`);
   }
   if (line.attested) items.push(`A person gave their word for this place, ${time(line.attested.at)}`);
   if (line.check) items.push(lookBack(line.check));

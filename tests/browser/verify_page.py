@@ -174,7 +174,7 @@ def a_receipt_is_verified_under_its_policy(bench):
     for expected in (
         "Example Shop", "DSR-Z22K-ZQDM-P8TF-A", "deletion of the data", "done in part", "20 November 2026, 09:15 UTC",
         "Customer account", "1 deleted", "point-in-time recovery, until 28 December 2026, 20:46 UTC",
-        "2 kept for a reason in law, tax law, until 1 January 2037, 00:00 UTC", "object lock", "no witness signed",
+        "2 kept for a legal reason (tax law), until 1 January 2037, 00:00 UTC", "Not done (object lock)", "no witness signed",
     ):
         assert expected in text, f"{expected} is not in {text}"
     rows = bench.page.locator(".checks tbody tr").all_inner_texts()
@@ -215,7 +215,7 @@ def the_wrong_policy_refuses(bench):
 
 def missing_witnesses_refuse(bench):
     answer = bench.judged(bench.plain, bench.witnessed_policy, "refused")
-    assert bench.failed(answer) == ["policy"]
+    assert bench.failed(answer) == ["policy"] and "fetch it again" in answer["verdict"]
     bench.see("refused")
 
 
@@ -331,7 +331,7 @@ def receipts_of_every_kind_are_told(bench):
         "acceptance": ["Acceptance of a request", "deletion of the data"],
         "amendment": ["<img src=x onerror=alert(1)>", "Corrects entry", "9007199254740991 found", "123456 bytes"],
         "denied": ["refused by the company", "insuf verification", "1000000: 0 done", "No place was concerned"],
-        "manifest": ["A day’s account", "23 November 2026", "1, with 1 corrections"],
+        "manifest": ["A day’s account", "23 November 2026", "Corrections told of"],
     }
     assert sorted(bench.kinds) == sorted(expected)
     for name, (receipt, policy) in bench.kinds.items():
