@@ -379,6 +379,21 @@ def without_webassembly_it_says_what_to_do(bench):
     context.close()
 
 
+def a_verifier_that_fails_is_no_verdict(bench):
+    """A mistake of ours must never look like an answer."""
+    context = bench.browser.new_context()
+    context.add_init_script("WebAssembly.instantiate = async () => { throw new Error('unreachable') }")
+    page = context.new_page()
+    page.goto(bench.address)
+    page.set_input_files("#receipt", file_of(bench.plain, "a"))
+    page.set_input_files("#policy", file_of(bench.plain_policy, "policy"))
+    page.get_by_role("button", name="Check the receipt").click()
+    page.wait_for_selector("#trouble:not([hidden])")
+    assert "Nothing was checked: unreachable" in page.inner_text("#trouble")
+    assert not page.is_visible("#result")
+    context.close()
+
+
 def it_says_what_it_is_not(bench):
     text = bench.page.inner_text("main")
     for words in ("comes from the company that you may want to check", "Nothing leaves this browser", "openssl",
@@ -433,6 +448,7 @@ CHECKS = [
     the_keyboard_is_enough,
     without_javascript_it_says_what_to_do,
     without_webassembly_it_says_what_to_do,
+    a_verifier_that_fails_is_no_verdict,
     it_says_what_it_is_not,
     nothing_is_asked_of_a_network,
 ]
