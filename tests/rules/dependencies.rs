@@ -76,13 +76,31 @@ fn an_sdk_in_the_engine_is_found() {
 
 #[test]
 fn the_lints_apply_to_every_member() {
-    require_none("[lints] workspace = true", &unlinted(&manifests()));
+    let workspace = &Tree::read().texts["Cargo.toml"];
+    require_none(
+        "[lints] workspace = true",
+        &unlinted(workspace, &manifests()),
+    );
 }
 
 #[test]
 fn a_member_without_lints_is_found() {
-    let none = BTreeMap::from([("core".to_owned(), "[package]\nname = \"core\"\n".to_owned())]);
-    assert_eq!(unlinted(&none).len(), 1);
+    let workspace =
+        "[workspace.lints.rust]\nunsafe_code = \"forbid\" # no\nmissing_docs = \"warn\"\n\n[x]\n";
+    let own = "[lints.rust]\nunsafe_code = \"deny\"\nmissing_docs = \"warn\"\n";
+    let one = |name: &str, text: &str| {
+        let manifest = BTreeMap::from([(name.to_owned(), text.to_owned())]);
+        unlinted(workspace, &manifest).len()
+    };
+    assert_eq!(one("core", "[package]\nname = \"core\"\n"), 1);
+    assert_eq!(one("core", "[lints]\nworkspace = true\n"), 0);
+    assert_eq!(one("core", own), 1, "a list of its own");
+    assert_eq!(one(EXPORTS, own), 0);
+    assert_eq!(one(EXPORTS, &own.replace("deny", "warn")), 1);
+    assert_eq!(
+        one(EXPORTS, &own.replace("missing_docs = \"warn\"\n", "")),
+        1
+    );
 }
 
 #[test]
@@ -138,13 +156,42 @@ fn misplaced(table: &Table, edges: &[Edge]) -> Vec<Finding> {
     findings
 }
 
-fn unlinted(manifests: &BTreeMap<String, String>) -> Vec<Finding> {
-    let lacks = |text: &&String| !text.contains("[lints]\nworkspace = true");
+fn unlinted(workspace: &str, manifests: &BTreeMap<String, String>) -> Vec<Finding> {
+    let inherits = |text: &str| text.contains("[lints]\nworkspace = true");
     manifests
         .iter()
-        .filter(|(_, text)| lacks(text))
+        .filter(|(name, text)| {
+            let repeats = *name == EXPORTS && lints(text, "[") == exported(workspace);
+            !inherits(text) && !repeats
+        })
         .map(|(name, _)| format!("{name} does not inherit the workspace's lints"))
         .collect()
+}
+
+/// The lints of a crate with names that others call: all of the workspace's, but that unsafe code is
+/// denied, so that each such name says why it is there.
+fn exported(workspace: &str) -> BTreeSet<String> {
+    let lints = lints(workspace, "[workspace.").into_iter();
+    lints
+        .map(|lint| lint.replace("unsafe_code = \"forbid\"", "unsafe_code = \"deny\""))
+        .collect()
+}
+
+/// The lines of a manifest's tables of lints, each with its table's name before it.
+fn lints(manifest: &str, start: &str) -> BTreeSet<String> {
+    let mut table = None;
+    let mut found = BTreeSet::new();
+    for line in manifest.lines() {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        if line.starts_with('[') {
+            table = line
+                .strip_prefix(start)
+                .filter(|rest| rest.starts_with("lints."));
+        } else if let Some(table) = table.filter(|_| !line.is_empty()) {
+            found.insert(format!("{table} {line}"));
+        }
+    }
+    found
 }
 
 /// Dependencies of a member that do not come from the workspace. Oracles of a single test may.
@@ -259,6 +306,8 @@ fn short(package: &str) -> String {
     }
 }
 
+/// The one member with names that others call, which no compiler holds to be safe.
+const EXPORTS: &str = "verify-page";
 /// Packages that are tests and nothing else.
 const SUITES: [&str; 2] = ["quittance-chaos", "quittance-tests"];
 
