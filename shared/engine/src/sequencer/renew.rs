@@ -3,8 +3,10 @@
 //! A receipt is proven against the checkpoint that was the newest when it was stored, and names the key that
 //! signed that one. Each whose newest proof is under another key than the present one is stored once more,
 //! proven against the published checkpoint. Nothing is replaced: of several receipts of one leaf, the one
-//! proven against the largest tree is the newest. Invariant: below a mark, every receipt's newest proof was
-//! under the mark's key.
+//! proven against the largest tree is the newest. Invariant: below a mark that holds, every receipt's newest
+//! proof is under the mark's key.
+
+use std::collections::BTreeMap;
 
 use futures::FutureExt as _;
 use jiff::Timestamp;
@@ -12,6 +14,7 @@ use quittance_core::fault::Fault;
 use quittance_core::id::LeafId;
 use quittance_core::receipt::ReceiptFile;
 use quittance_tlog::{Checkpoint, VerifierKey};
+use serde::{Deserialize, Serialize};
 
 use super::account::said;
 use super::cosign::{exactly, is_quorum, vkeys};
@@ -91,7 +94,14 @@ impl Sequencer {
         until: Timestamp,
         renewed: &mut Renewed,
     ) -> Result<(), Fault> {
-        let (mut marks, mut marked) = self.last_mark(against.log).await?;
+        let mut others = BTreeMap::new();
+        let earlier = self.config.earlier.logs().iter();
+        for key in earlier.filter(|key| *key != against.log) {
+            others.insert(format!("{:08x}", key.id()), self.last_mark(key).await?.0);
+        }
+        let (mut marks, last) = self.last_mark(against.log).await?;
+        let last = last.filter(|mark| mark.others == others);
+        let mut marked = last.map_or(0, |mark| mark.size);
         renewed.size = marked;
         while renewed.size < against.size {
             let Some(said) = said(&*self.evidence, renewed.size).await? else {
@@ -114,10 +124,11 @@ impl Sequencer {
             if renewed.refused.is_empty() && (is_over || renewed.size - marked >= BETWEEN_MARKS) {
                 marks += 1;
                 marked = renewed.size;
-                let place = paths::mark(against.log.id(), marks);
-                self.evidence
-                    .keep(&place, marked.to_string().as_bytes())
-                    .await?;
+                let mark = Mark {
+                    size: marked,
+                    others: others.clone(),
+                };
+                self.keep_mark(against.log, marks, &mark).await?;
             }
             if is_over {
                 break;
@@ -152,33 +163,47 @@ impl Sequencer {
         Ok(Done::Stored)
     }
 
-    /// Finds the last mark under a key: its number and size. Marks have no gaps, so it is looked for in
-    /// doubled steps, and then in halved ones.
-    async fn last_mark(&self, key: &VerifierKey) -> Result<(u64, u64), Fault> {
-        let (mut last, mut size, mut step) = (0, 0, 1);
+    /// Finds the last mark under a key, and its number. Marks have no gaps, so it is looked for in doubled
+    /// steps, and then in halved ones.
+    async fn last_mark(&self, key: &VerifierKey) -> Result<(u64, Option<Mark>), Fault> {
+        let (mut last, mut mark, mut step) = (0, None, 1);
         while let Some(there) = self.mark(key, last + step).await? {
-            (last, size) = (last + step, there);
+            (last, mark) = (last + step, Some(there));
             step *= 2;
         }
         while step > 1 {
             step /= 2;
             if let Some(there) = self.mark(key, last + step).await? {
-                (last, size) = (last + step, there);
+                (last, mark) = (last + step, Some(there));
             }
         }
-        Ok((last, size))
+        Ok((last, mark))
     }
 
-    async fn mark(&self, key: &VerifierKey, n: u64) -> Result<Option<u64>, Fault> {
+    async fn mark(&self, key: &VerifierKey, n: u64) -> Result<Option<Mark>, Fault> {
         let Some(bytes) = self.evidence.read(&paths::mark(key.id(), n)).await? else {
             return Ok(None);
         };
-        let size = str::from_utf8(&bytes)
-            .ok()
-            .and_then(|text| text.parse().ok());
-        size.map(Some)
-            .ok_or_else(|| Fault::reject("log: a mark of receipts proven anew is damaged"))
+        let damaged = |_| Fault::reject("log: a mark of receipts proven anew is damaged");
+        serde_json::from_slice(&bytes).map(Some).map_err(damaged)
     }
+
+    async fn keep_mark(&self, key: &VerifierKey, n: u64, mark: &Mark) -> Result<(), Fault> {
+        let unwritten = |_| Fault::reject("log: a mark of receipts proven anew was not written");
+        let bytes = serde_json::to_vec(mark).map_err(unwritten)?;
+        let place = paths::mark(key.id(), n);
+        self.evidence.keep(&place, &bytes).await.map(|_| ())
+    }
+}
+
+/// How far a run came under a key. It holds while no other key proved anything anew since: one that signs
+/// again after another, when a deployment was taken back, begins at the first entry.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mark {
+    size: u64,
+    /// How many marks there were under each of the earlier keys, by their ids.
+    others: BTreeMap<String, u64>,
 }
 
 /// What became of one receipt.

@@ -1,12 +1,13 @@
 //! A log with an ML-DSA-44 key: its line stands on checkpoints, never on receipts, and is made once a size.
 
+use async_trait::async_trait;
 use quittance_core::receipt::ReceiptFile;
 use quittance_tlog::{MlDsa44Signer, Note, VerifierKey};
 
 use super::super::receipt_of;
 use super::*;
 use crate::memory::witnesses::MemoryWitnesses;
-use crate::ports::Signer as _;
+use crate::ports::Signer;
 
 fn with_key(mut world: World) -> World {
     let signer = MemorySigner::new(ORIGIN, 1, world.faults.clone()).unwrap();
@@ -84,20 +85,63 @@ fn a_line_that_differs_every_time_is_never_two_of_one_size() {
     }
 }
 
+/// A signer that names another post-quantum key than it has.
+#[derive(Debug)]
+struct Mistaken(MemorySigner, String);
+
+#[async_trait]
+impl Signer for Mistaken {
+    fn statement_key_pem(&self) -> &str {
+        self.0.statement_key_pem()
+    }
+
+    fn log_vkey(&self) -> &str {
+        self.0.log_vkey()
+    }
+
+    async fn sign_statement(&self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+        self.0.sign_statement(bytes).await
+    }
+
+    async fn sign_checkpoint(&self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+        self.0.sign_checkpoint(bytes).await
+    }
+
+    fn post_quantum_vkey(&self) -> Option<&str> {
+        Some(&self.1)
+    }
+
+    async fn sign_checkpoint_post_quantum(&self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+        self.0.sign_checkpoint_post_quantum(bytes).await
+    }
+}
+
 #[test]
-fn a_key_of_another_name_or_kind_signs_nothing() {
-    let mut world = World::with_leaves(1);
-    world.add(1);
-    let other = MemorySigner::new("log.test/other", 1, world.faults.clone()).unwrap();
-    let other = other.with_post_quantum(4).unwrap();
-    world.signer = Arc::new(other);
-    world.config.origin = "log.test/other".to_owned();
-    let keys = super::super::keys::Keys::of(&*world.signer, &world.config).unwrap();
-    assert!(keys.post_quantum.is_some());
-    world.config.origin = ORIGIN.to_owned();
-    assert!(super::super::keys::Keys::of(&*world.signer, &world.config).is_err());
-    // A line under the log's name by a key that nobody told of is nobody's.
-    let stranger = MlDsa44Signer::from_seed(ORIGIN, &[3; 32]).unwrap();
-    let world = with_key(World::with_leaves(1));
-    assert_ne!(key(&world), *stranger.verifier());
+fn a_key_of_another_name_or_kind_signs_nothing_and_a_wrong_line_is_never_committed() {
+    let vkey = |name: &str| {
+        let signer = MlDsa44Signer::from_seed(name, &[3; 32]).unwrap();
+        signer.verifier().to_string()
+    };
+    let ed25519 = World::unborn().signer.log_vkey().to_owned();
+    for (named, detail) in [
+        (vkey("log.test/other"), "post-quantum key"),
+        (ed25519, "post-quantum key"),
+        ("x".to_owned(), "post-quantum key"),
+        // Of the right name and kind, but not the one that signs.
+        (vkey(ORIGIN), "does not verify"),
+    ] {
+        let world = prepared();
+        let signer = MemorySigner::new(ORIGIN, 1, world.faults.clone()).unwrap();
+        let signer = signer.with_post_quantum(4).unwrap();
+        let mut sequencer = world.sequencer();
+        sequencer.signer = Arc::new(Mistaken(signer, named));
+        let head = world.head.current();
+        let refused = world.drive(sequencer.run()).unwrap();
+        assert!(
+            matches!(&refused, Err(Fault::Reject { detail: told }) if told.contains(detail)),
+            "{refused:?}"
+        );
+        assert!(world.head.current() == head);
+        world.finish(3);
+    }
 }

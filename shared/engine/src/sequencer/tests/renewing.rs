@@ -157,6 +157,30 @@ fn a_second_change_proves_everything_anew_once_more() {
 }
 
 #[test]
+fn a_change_that_is_taken_back_and_made_again_proves_everything_anew_each_time() {
+    let mut world = World::with_leaves(3);
+    let mut count = 3;
+    // The new key is told before anybody signs with it: nothing is to be done, and that is marked, too.
+    world.deploy(1, 2);
+    world.deploy(1, 1);
+    assert!(world.renew(None).unwrap().unwrap().is_complete);
+    for log in [2, 1, 2] {
+        world.deploy(1, log);
+        world.add(count);
+        count += 1;
+        world.finish(count);
+        let renewed = world.renew(None).unwrap().unwrap();
+        assert_eq!(
+            (renewed.renewed, renewed.is_complete),
+            (u64::from(count) - 1, true)
+        );
+        world.check();
+        let verifying = world.verifying(count, &world.policy_of_the_present_log());
+        assert_eq!(verifying, usize::from(count));
+    }
+}
+
+#[test]
 fn what_cannot_be_proven_anew_is_told_every_time() {
     let mut world = World::with_leaves(2);
     world.deploy(2, 2);

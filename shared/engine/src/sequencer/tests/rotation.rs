@@ -75,6 +75,9 @@ fn with(earlier: &EarlierKeys, other: &MemorySigner, present: &MemorySigner) -> 
     if key_of(other) != key_of(present) {
         statements.push(key_of(other));
     }
+    // A key may come back, when a deployment is taken back.
+    statements.retain(|key| *key != key_of(present));
+    logs.retain(|vkey| vkey != present.log_vkey());
     if other.log_vkey() != present.log_vkey() {
         logs.push(other.log_vkey().to_owned());
     }
