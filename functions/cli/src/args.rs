@@ -101,6 +101,12 @@ pub(crate) struct VerifyArgs {
     /// Use the keys inside the file: shows that it agrees with itself, and nobody vouches for it
     #[arg(long, conflicts_with = "policy")]
     pub(crate) trust_embedded_keys: bool,
+    /// A time stamp on its signature, the .receipt.tsr beside it (RFC 3161)
+    #[arg(long, value_name = "FILE", requires = "anchors")]
+    pub(crate) timestamp: Option<PathBuf>,
+    /// The certificates of time-stamping authorities that you trust, in PEM
+    #[arg(long, value_name = "FILE", requires = "timestamp")]
+    pub(crate) anchors: Option<PathBuf>,
     /// Answer in JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -201,6 +207,9 @@ pub(crate) struct BundleArgs {
     pub(crate) bundle: PathBuf,
     /// Where to write the bytes that it is about: the statement's DSSE encoding
     pub(crate) artifact: PathBuf,
+    /// A time stamp on its signature, to go into the bundle; it is not verified here
+    #[arg(long, value_name = "FILE")]
+    pub(crate) timestamp: Option<PathBuf>,
 }
 
 #[derive(ClapArgs, Debug)]

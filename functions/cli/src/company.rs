@@ -94,7 +94,7 @@ impl Company {
         };
         let mut work = JoinSet::new();
         dispatch::start(&mut work, &adapters, &map, receipts, &handler())?;
-        let policy = policy_of(&*signer, witnesses.vkeys())?.0;
+        let policy = policy_of(&*signer, &adapters.earlier_keys()?, witnesses.vkeys())?.0;
         let door = door(&adapters, &map, policy)?;
         work.spawn(async move {
             if let Err(error) = axum::serve(listener, door).await {

@@ -21,7 +21,7 @@ use quittance_core::id::LeafId;
 use quittance_core::receipt::{Day, Policy, verify};
 use quittance_core::request::Right;
 use quittance_engine::ports::{Clock as _, Witnesses as _};
-use quittance_engine::sequencer::receipt_of;
+use quittance_engine::sequencer::{EarlierKeys, receipt_of};
 
 use self::api::Api;
 use self::ask::{Ask, Asked};
@@ -54,7 +54,11 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
     tell::results(&company, &asked).await?;
     account(&company).await?;
     let receipts = receipts(&company, &asked).await?;
-    let policy = policy::policy_of(&*company.signer, company.witnesses.vkeys())?;
+    let policy = policy::policy_of(
+        &*company.signer,
+        &EarlierKeys::default(),
+        company.witnesses.vkeys(),
+    )?;
     let verified = check_receipts(&receipts, &policy)?;
     show_refusal(&receipts, &policy.1)?;
     ask::download_one(&company, &api, &asked).await?;

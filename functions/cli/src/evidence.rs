@@ -85,7 +85,7 @@ pub(crate) async fn pack_into(
     let store = adapters.evidence()?;
     let entries = everything_said(&store).await?;
     let wanted = wanted(&entries, period);
-    let (text, policy) = policy::policy_of(&*adapters.signer().await?, witnesses)?;
+    let (text, policy) = policy::published_or_made(adapters, witnesses).await?;
     let log = log_files(adapters).await?;
     let receipts = receipts(&store, &entries, &wanted).await?;
     let timeline = timeline(adapters, &wanted).await?;

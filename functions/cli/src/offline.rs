@@ -7,8 +7,9 @@ use std::process::ExitCode;
 
 use quittance_core::data_map::{DataMap, Problem};
 use quittance_core::receipt::{
-    CheckVerdict, MAX_FILE_BYTES, Policy, ReceiptFile, Report, SigstoreBundle, Summary, Trust,
-    verify as verify_receipt, verify_embedded,
+    Anchors, CheckVerdict, MAX_FILE_BYTES, MAX_TIMESTAMP_BYTES, Policy, ReceiptFile, Report,
+    SigstoreBundle, Stamped, Summary, TimestampError, Trust, verify as verify_receipt,
+    verify_embedded, verify_timestamp,
 };
 use quittance_tlog::policy::MAX_POLICY_BYTES;
 use serde::Serialize;
@@ -34,18 +35,80 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<ExitCode, Failure> {
         Some(path) => verify_receipt(&bytes, &parse_policy(path)?),
         None => verify_embedded(&bytes),
     };
+    let stamped = match (&args.timestamp, &args.anchors) {
+        (Some(stamp), Some(anchors)) if report.ok => Some(stamped(&bytes, stamp, anchors)?),
+        _ => None,
+    };
     if args.json {
-        json(&report);
+        let timestamp = stamped.as_ref().map(Stamp::of);
+        json(&Judged {
+            report: &report,
+            timestamp,
+        });
     } else {
         for line in render(&report) {
             data(&line);
         }
+        match &stamped {
+            Some(Ok(stamped)) => data(&format!(
+                "time stamp: its signature existed at {}, says {}",
+                stamped.at, stamped.authority
+            )),
+            Some(Err(error)) => data(&format!("time stamp: FAILED: {error}")),
+            None => {}
+        }
     }
-    Ok(if report.ok {
-        ExitCode::SUCCESS
-    } else {
-        verification_failed()
-    })
+    Ok(
+        if report.ok && stamped.is_none_or(|stamped| stamped.is_ok()) {
+            ExitCode::SUCCESS
+        } else {
+            verification_failed()
+        },
+    )
+}
+
+/// What `dsr verify --json` prints: the report, and what became of a time stamp that was given.
+#[derive(Serialize)]
+struct Judged<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestamp: Option<Stamp>,
+}
+
+#[derive(Serialize)]
+struct Stamp {
+    ok: bool,
+    at: Option<String>,
+    authority: Option<String>,
+    problem: Option<String>,
+}
+
+impl Stamp {
+    fn of(stamped: &Result<Stamped, TimestampError>) -> Self {
+        let at = stamped.as_ref().ok();
+        Self {
+            ok: at.is_some(),
+            at: at.map(|stamped| stamped.at.to_string()),
+            authority: at.map(|stamped| stamped.authority.clone()),
+            problem: stamped.as_ref().err().map(ToString::to_string),
+        }
+    }
+}
+
+/// Judges a time stamp about a receipt that verified.
+fn stamped(
+    receipt: &[u8],
+    stamp: &Path,
+    anchors: &Path,
+) -> Result<Result<Stamped, TimestampError>, Failure> {
+    let stamp = read(stamp, MAX_TIMESTAMP_BYTES)?;
+    let pem = read(anchors, MAX_POLICY_BYTES)?;
+    let pem = String::from_utf8(pem)
+        .map_err(|_| Failure::failed("the certificates are not PEM: give text files"))?;
+    let anchors = Anchors::parse(&pem)?;
+    let file = ReceiptFile::parse(receipt)?;
+    Ok(verify_timestamp(&file, &stamp, &anchors))
 }
 
 /// `dsr bundle`.
@@ -54,6 +117,12 @@ pub(crate) fn bundle(args: &BundleArgs) -> Result<ExitCode, Failure> {
     let file = ReceiptFile::parse(&bytes)?;
     let made = SigstoreBundle::of(&file)
         .ok_or_else(|| Failure::failed("the receipt's parts cannot be read: verify it first"))?;
+    let made = match &args.timestamp {
+        None => made,
+        Some(path) => made
+            .stamped(&read(path, MAX_TIMESTAMP_BYTES)?)
+            .ok_or_else(|| Failure::failed("the bundle takes no time stamp"))?,
+    };
     crate::evidence::put(&args.bundle, made.bundle.as_bytes())?;
     crate::evidence::put(&args.artifact, &made.artifact)?;
     Ok(ExitCode::SUCCESS)

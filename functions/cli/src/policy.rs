@@ -7,8 +7,9 @@ use std::sync::Arc;
 use quittance_aws::adapters::{Adapters, Need};
 use quittance_aws::clock::SystemClock;
 use quittance_aws::http::is_address;
-use quittance_core::receipt::{Policy, PolicySigner, ReceiptKey, Slug, policy_text};
-use quittance_engine::ports::{Signer, Witnesses as _};
+use quittance_core::receipt::{Policy, PolicySigner, ReceiptKey, Slug, policy_text_of};
+use quittance_engine::ports::{Signer, TileStore as _, Witnesses as _};
+use quittance_engine::sequencer::EarlierKeys;
 use quittance_tlog::VerifierKey;
 
 use crate::args::PolicyArgs;
@@ -23,7 +24,7 @@ pub(crate) async fn policy(args: PolicyArgs) -> Result<ExitCode, Failure> {
     };
     let signer = adapters.signer().await?;
     let witnesses = witnesses_of(args.dir.as_deref(), &*signer)?;
-    let (text, _) = policy_of(&*signer, &witnesses)?;
+    let (text, _) = policy_of(&*signer, &adapters.earlier_keys()?, &witnesses)?;
     let text = asking(text, &args.witness, args.quorum)?;
     data(text.trim_end());
     Ok(ExitCode::SUCCESS)
@@ -71,17 +72,47 @@ pub(crate) fn witnesses_of(
     }
 }
 
-/// What an auditor holds: whose log and whose signature to believe.
-pub(crate) fn policy_of(
-    signer: &dyn Signer,
+/// The policy that a deployment published beside its log; one of its present keys where there is none.
+pub(crate) async fn published_or_made(
+    adapters: &Adapters,
     witnesses: &[String],
 ) -> Result<(String, Policy), Failure> {
-    let log = VerifierKey::parse(signer.log_vkey())?;
-    let key = ReceiptKey::from_spki_pem(signer.statement_key_pem())?;
-    let name = Slug::parse("receipts").ok_or_else(|| Failure::failed("a signer without a name"))?;
+    let published = adapters.tiles()?.read("policy").await?;
+    let Some(bytes) = published else {
+        return policy_of(
+            &*adapters.signer().await?,
+            &adapters.earlier_keys()?,
+            witnesses,
+        );
+    };
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Failure::failed("the published policy is not UTF-8: publish it again"))?;
+    let policy = Policy::parse(&text)?;
+    Ok((text, policy))
+}
+
+/// What an auditor holds: whose log and whose signature to believe, of now and of before.
+pub(crate) fn policy_of(
+    signer: &dyn Signer,
+    earlier: &EarlierKeys,
+    witnesses: &[String],
+) -> Result<(String, Policy), Failure> {
+    let mut logs = vec![VerifierKey::parse(signer.log_vkey())?];
+    logs.extend(earlier.logs().iter().cloned());
+    let mut keys = vec![ReceiptKey::from_spki_pem(signer.statement_key_pem())?];
+    keys.extend(earlier.statements().iter().cloned());
+    let signers = (1..).zip(keys).map(|(n, key): (u32, _)| {
+        let name = match n {
+            1 => Slug::parse("receipts"),
+            n => Slug::parse(&format!("receipts-{n}")),
+        };
+        name.map(|name| PolicySigner { name, key })
+    });
+    let signers: Option<Vec<PolicySigner>> = signers.collect();
+    let signers = signers.ok_or_else(|| Failure::failed("a signer without a name"))?;
     let parse = |vkey: &String| VerifierKey::parse(vkey);
     let witnesses: Vec<VerifierKey> = witnesses.iter().map(parse).collect::<Result<_, _>>()?;
-    let text = policy_text(&log, &witnesses, &[PolicySigner { name, key }])?;
+    let text = policy_text_of(&logs, &[], &witnesses, &signers)?;
     let policy = Policy::parse(&text)?;
     Ok((text, policy))
 }

@@ -14,7 +14,9 @@ use http::{StatusCode, header};
 use quittance_aws::adapters::{Adapters, Need, StartError};
 use quittance_core::data_map::DataMap;
 use quittance_core::fault::Fault;
+use quittance_core::receipt::TIMESTAMP_MEDIA_TYPE;
 use quittance_engine::ports::{Evidence, TileStore};
+use quittance_engine::sequencer::{paths, receipt_named};
 use quittance_web::{House, Path, Problem, harden, page};
 
 /// What this function needs to be told. The data map says whose page it is.
@@ -66,6 +68,7 @@ impl Published {
             .route("/evidence", get(index))
             .route("/policy", get(policy))
             .route("/receipts/{name}", get(receipt))
+            .route("/verify.html", get(verify_page))
             .route("/log/{*path}", get(file))
             .with_state(Arc::new(self))
     }
@@ -88,21 +91,45 @@ async fn policy(State(published): State<Arc<Published>>) -> Response {
     }
 }
 
-/// A receipt, with the cosignatures of the witnesses as soon as there are any.
+/// A receipt, the newest that there is of it: with the cosignatures of witnesses, or proven anew. Or the time
+/// stamp on its signature.
 async fn receipt(State(published): State<Arc<Published>>, Path(name): Path) -> Response {
-    if !name.ends_with(".receipt.json") || !is_name(&name) {
+    if !is_name(&name) {
         return nothing();
     }
-    for place in ["witnessed", "receipts"] {
-        match published.evidence.read(&format!("{place}/{name}")).await {
-            Ok(Some(bytes)) => {
-                return ([(header::CONTENT_TYPE, "application/json")], bytes).into_response();
-            }
-            Ok(None) => {}
-            Err(fault) => return ours(&fault),
-        }
+    let evidence = &*published.evidence;
+    let (read, media) = if name.ends_with(".receipt.json") {
+        (receipt_named(evidence, &name).await, "application/json")
+    } else if name.ends_with(".receipt.tsr") {
+        let place = format!("{}{name}", paths::TIMESTAMPS);
+        (evidence.read(&place).await, TIMESTAMP_MEDIA_TYPE)
+    } else {
+        return nothing();
+    };
+    match read {
+        Ok(Some(bytes)) => ([(header::CONTENT_TYPE, media)], bytes).into_response(),
+        Ok(None) => nothing(),
+        Err(fault) => ours(&fault),
     }
-    nothing()
+}
+
+/// The page that checks receipts, a file beside the log's that whoever deploys puts there. It is handed out to be
+/// kept and opened offline: nothing ever runs under this address.
+async fn verify_page(State(published): State<Arc<Published>>) -> Response {
+    match published.tiles.read("verify.html").await {
+        Ok(Some(bytes)) => {
+            let headers = [
+                (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+                (
+                    header::CONTENT_DISPOSITION,
+                    "attachment; filename=\"verify.html\"",
+                ),
+            ];
+            (headers, bytes).into_response()
+        }
+        Ok(None) => nothing(),
+        Err(fault) => ours(&fault),
+    }
 }
 
 async fn file(State(published): State<Arc<Published>>, Path(path): Path) -> Response {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use quittance_aws::adapters::{Adapters, Need, StartError};
 use quittance_aws::http::HttpClient;
 use quittance_aws::lambda::Other;
@@ -16,7 +16,7 @@ use quittance_core::id::LeafId;
 use quittance_core::message::Message;
 use quittance_core::request::Right;
 use quittance_engine::batch::Consumer;
-use quittance_engine::ports::{Clock, Witnesses};
+use quittance_engine::ports::{Clock, TimeAuthority, Witnesses};
 use quittance_engine::sequencer::account::Accounted;
 use quittance_engine::sequencer::cosign::Cosigned;
 use quittance_engine::sequencer::{Config, Sequencer};
@@ -24,12 +24,13 @@ use quittance_engine::statement::Handler;
 use serde_json::Value;
 
 /// What this function needs to be told.
-pub const NEEDS: [Need; 9] = [
+pub const NEEDS: [Need; 10] = [
     Need::Ledger,
     Need::Evidence,
     Need::Tiles,
     Need::HeadLock,
     Need::Signer,
+    Need::TimeAuthority,
     Need::Statements,
     Need::QueuesOf(Right::Access),
     Need::QueuesOf(Right::Deletion),
@@ -47,6 +48,8 @@ pub struct Receipts {
     pub software: Handler,
     /// Who cosigns checkpoints.
     pub witnesses: WitnessSource,
+    /// Whose clock stamps signatures; nobody's unless it is configured.
+    pub authority: Option<Arc<dyn TimeAuthority>>,
 }
 
 /// Where the witnesses are told.
@@ -71,13 +74,20 @@ pub async fn wire(adapters: &Adapters, software: Handler) -> Result<Receipts, St
         head: Arc::new(adapters.head_lock()?),
         signer: adapters.signer().await?,
         queues: Arc::new(adapters.queues()),
-        config: Config::new(adapters.settings().text(Setting::LogOrigin)?),
+        config: Config {
+            earlier: adapters.earlier_keys()?,
+            ..Config::new(adapters.settings().text(Setting::LogOrigin)?)
+        },
     };
     Ok(Receipts {
         sequencer,
         clock: adapters.clock(),
         software,
         witnesses: WitnessSource::Policy(Arc::default()),
+        authority: adapters
+            .time_authority()
+            .await?
+            .map(|authority| Arc::new(authority) as Arc<dyn TimeAuthority>),
     })
 }
 
@@ -106,6 +116,50 @@ impl Receipts {
             }
             Err(fault) => tracing::warn!(fault = %fault, "witnesses were not asked"),
         }
+    }
+
+    /// Asks for time stamps; what comes of it stops nothing, and is asked again at the next message.
+    async fn stamp(&self, until: Timestamp) {
+        let Some(authority) = &self.authority else {
+            return;
+        };
+        match self
+            .sequencer
+            .stamp(&**authority, &*self.clock, until)
+            .await
+        {
+            Ok(done) => {
+                if let Some((leaf, why)) = done.alarm {
+                    tracing::error!(
+                        event = "false_time_stamp",
+                        leaf.id = %leaf,
+                        fault = why,
+                        "a time stamp does not hold"
+                    );
+                }
+                if let Some(why) = done.away {
+                    tracing::warn!(
+                        event = "time_stamp_pending",
+                        fault = why,
+                        "the time-stamping authority is away"
+                    );
+                }
+            }
+            Err(fault) => tracing::warn!(fault = %fault, "time stamps were not asked for"),
+        }
+    }
+
+    /// Proves receipts anew that an earlier key of the log proves; says whether all are.
+    async fn renew(&self, until: Timestamp) -> Result<bool, Fault> {
+        let witnesses = self.witnesses().await?;
+        let renewed = self
+            .sequencer
+            .renew(witnesses.as_deref(), &*self.clock, until)
+            .await?;
+        for refused in &renewed.refused {
+            tracing::error!(leaf.id = %refused.leaf, fault = refused.why, "a receipt is not renewed");
+        }
+        Ok(renewed.is_complete)
     }
 
     async fn witnesses(&self) -> Result<Option<Arc<dyn Witnesses>>, Fault> {
@@ -148,6 +202,12 @@ impl Consumer for Receipts {
             self.sequencer.run_through(&*self.clock, until).await?;
         }
         self.ask().await;
+        self.stamp(until).await;
+        if matches!(made, Accounted::Made(_))
+            && let Err(fault) = self.renew(until).await
+        {
+            tracing::warn!(fault = %fault, "receipts were not renewed");
+        }
         Ok(())
     }
 
@@ -159,11 +219,30 @@ impl Consumer for Receipts {
 #[async_trait]
 impl Other for Receipts {
     /// Gives birth to the log when somebody asks for it by its name, `{"create_log": "<origin>"}`: once in
-    /// its life, by hand, and never because a table is empty or a name was mistyped.
+    /// its life, by hand, and never because a table is empty or a name was mistyped. Proves receipts anew, too,
+    /// `{"renew_receipts": "<origin>"}`, after the log's key was changed: it succeeds once all are.
     async fn handle(&self, event: &Value) -> Result<(), Fault> {
-        let named = event.get("create_log").and_then(Value::as_str);
-        if named != Some(self.sequencer.config.origin.as_str()) {
-            return Err(Fault::reject("create_log must name the log of LOG_ORIGIN"));
+        let is_ours = |asked: &str| {
+            event.get(asked).and_then(Value::as_str) == Some(&*self.sequencer.config.origin)
+        };
+        if is_ours("renew_receipts") {
+            let until = self
+                .clock
+                .now()
+                .saturating_add(A_RUN)
+                .unwrap_or(Timestamp::MAX);
+            return if self.renew(until).await? {
+                Ok(())
+            } else {
+                Err(Fault::retry(
+                    "not all receipts are proven anew yet: ask again, or read the log lines",
+                ))
+            };
+        }
+        if !is_ours("create_log") {
+            return Err(Fault::reject(
+                "create_log or renew_receipts must name the log of LOG_ORIGIN",
+            ));
         }
         self.sequencer.create().await?;
         tracing::info!(event = "log_created", "the log is born");
@@ -173,3 +252,5 @@ impl Other for Receipts {
 
 /// The published policy's place beside the log's files.
 const POLICY: &str = "policy";
+/// Well within the time that the template gives a run.
+const A_RUN: SignedDuration = SignedDuration::from_mins(3);

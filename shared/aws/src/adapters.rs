@@ -8,9 +8,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use quittance_core::digest::HmacKey;
 use quittance_core::fault::Fault;
+use quittance_core::receipt::Anchors;
 use quittance_core::request::Right;
 use quittance_engine::keys::TagKeys;
 use quittance_engine::ports::{Clock, Cosigner, Mailer, Signer};
+use quittance_engine::sequencer::EarlierKeys;
 use quittance_engine::witness::Witness;
 
 use crate::clients::Clients;
@@ -24,6 +26,7 @@ use crate::secrets::{Derived, SecretsError};
 use crate::settings::{KeySource, MailRoute, Place, Setting, Settings, SettingsError, log_keys};
 use crate::signer::{FileCosigner, FileSigner, KmsCosigner, KmsSigner, SignerError};
 use crate::tiles::S3Tiles;
+use crate::time::HttpTimeAuthority;
 use crate::vault::{KeyWrap, S3Shredder, S3Vault};
 use crate::witness::DynamoWitnessMemory;
 
@@ -60,6 +63,8 @@ pub enum Need {
     RequestsOf(Right),
     /// Sending to the queue of statements.
     Statements,
+    /// [`Adapters::time_authority`].
+    TimeAuthority,
     /// [`Adapters::witness`].
     Witness,
 }
@@ -74,7 +79,14 @@ impl Need {
             Self::Evidence => vec![Setting::EvidenceBucket],
             Self::Tiles => vec![Setting::LogBucket],
             Self::HeadLock => vec![Setting::HeadTable, Setting::LogOrigin],
-            Self::Signer => vec![Setting::StatementKey, Setting::LogKey, Setting::LogOrigin],
+            Self::Signer => vec![
+                Setting::StatementKey,
+                Setting::LogKey,
+                Setting::LogOrigin,
+                Setting::EarlierStatementKeys,
+                Setting::EarlierLogKeys,
+                Setting::PostQuantumKey,
+            ],
             Self::Mailer => vec![Setting::Mail],
             Self::TagKeys => vec![Setting::TagKeys],
             Self::IntakeKey => vec![Setting::IntakeKey],
@@ -86,6 +98,7 @@ impl Need {
             ],
             Self::RequestsOf(right) => vec![Setting::Queue(QueueName::Requests(right))],
             Self::Statements => vec![Setting::Queue(QueueName::Statements)],
+            Self::TimeAuthority => vec![Setting::TimeAuthority, Setting::TimeAnchors],
             Self::Witness => vec![
                 Setting::WitnessTable,
                 Setting::WitnessName,
@@ -280,9 +293,14 @@ impl Adapters {
         match (statement, self.settings.key(Setting::LogKey)?) {
             (KeySource::Kms(statement), KeySource::Kms(log)) => {
                 let kms = self.clients.kms.clone();
-                Ok(Arc::new(
-                    KmsSigner::open(kms, statement, log, origin).await?,
-                ))
+                let signer = KmsSigner::open(kms, statement, log, origin).await?;
+                let post_quantum = self.optional(Setting::PostQuantumKey);
+                Ok(match post_quantum.and_then(KeySource::parse) {
+                    Some(KeySource::Kms(key)) => {
+                        Arc::new(signer.with_post_quantum(&key, origin).await?)
+                    }
+                    Some(KeySource::File(_)) | None => Arc::new(signer),
+                })
             }
             (KeySource::File(statement), KeySource::File(log)) => Ok(Arc::new(FileSigner::open(
                 &statement,
@@ -299,6 +317,58 @@ impl Adapters {
                 .into())
             }
         }
+    }
+
+    /// A setting that may be nothing.
+    fn optional(&self, setting: Setting) -> Option<&str> {
+        let text = self.settings.text(setting).ok();
+        text.filter(|text| !text.is_empty())
+    }
+
+    /// Parses the keys that signed before.
+    ///
+    /// # Errors
+    /// Which of them is no key.
+    pub fn earlier_keys(&self) -> Result<EarlierKeys, StartError> {
+        let text = |setting| self.optional(setting).unwrap_or_default();
+        let (statements, logs) = (
+            text(Setting::EarlierStatementKeys),
+            text(Setting::EarlierLogKeys),
+        );
+        EarlierKeys::parse(statements, logs).map_err(|fault| StartError::Unreadable {
+            what: "earlier keys".to_owned(),
+            fault,
+        })
+    }
+
+    /// Builds the client of a time-stamping authority; none if nobody is to be asked.
+    ///
+    /// # Errors
+    /// When the certificates cannot be read, or are none.
+    pub async fn time_authority(&self) -> Result<Option<HttpTimeAuthority>, StartError> {
+        let Some(address) = self.optional(Setting::TimeAuthority) else {
+            return Ok(None);
+        };
+        let place = self.optional(Setting::TimeAnchors).and_then(Place::parse);
+        let place = place.ok_or_else(|| {
+            let (anchors, authority) = (Setting::TimeAnchors, Setting::TimeAuthority);
+            SettingsError {
+                problems: vec![format!(
+                    "{} needs {}: {}",
+                    authority.variable(),
+                    anchors.variable(),
+                    anchors.advice()
+                )],
+            }
+        })?;
+        let (pem, _) = self
+            .document(&place, "the certificates of the time-stamping authority")
+            .await?;
+        let anchors = Anchors::parse(&pem).map_err(|error| StartError::Unreadable {
+            what: "the certificates of the time-stamping authority".to_owned(),
+            fault: Fault::reject(error.to_string()),
+        })?;
+        Ok(Some(HttpTimeAuthority::new(address, anchors)))
     }
 
     /// Builds a witness: its key in KMS or in a file, its memory in a table.
@@ -372,11 +442,20 @@ impl Adapters {
     pub async fn data_map_and_when(&self) -> Result<(String, Option<Timestamp>), StartError> {
         let place = self.settings.data_map()?;
         let what = format!("the data map {}", self.settings.text(Setting::DataMap)?);
+        self.document(&place, &what).await
+    }
+
+    /// Reads a text, and since when it lies there, where that is known.
+    async fn document(
+        &self,
+        place: &Place,
+        what: &str,
+    ) -> Result<(String, Option<Timestamp>), StartError> {
         let unreadable = |fault| StartError::Unreadable {
-            what: what.clone(),
+            what: what.to_owned(),
             fault,
         };
-        let (bytes, written_at) = match &place {
+        let (bytes, written_at) = match place {
             Place::File(path) => (read_file(path).map_err(unreadable)?, None),
             Place::Object { bucket, key } => {
                 let bucket = Bucket::new(self.clients.s3.clone(), bucket);

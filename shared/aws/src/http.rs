@@ -124,6 +124,15 @@ pub fn is_address(text: &str) -> bool {
     is_scheme && uri.query().is_none() && !host.is_empty() && !authority.contains('@')
 }
 
+/// Whether a time-stamping authority may be asked there. Many answer without TLS: what is sent is a digest, and
+/// what comes back is signed.
+pub fn is_authority(text: &str) -> bool {
+    let secure = text
+        .strip_prefix("http://")
+        .map(|rest| format!("https://{rest}"));
+    is_address(secure.as_deref().unwrap_or(text))
+}
+
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HttpError {

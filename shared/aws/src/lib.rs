@@ -23,6 +23,7 @@ pub mod shutdown;
 pub mod signer;
 pub mod telemetry;
 pub mod tiles;
+pub mod time;
 pub mod vault;
 pub mod witness;
 

@@ -10,8 +10,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use quittance_core::receipt::is_log_name;
+use quittance_engine::sequencer::EarlierKeys;
 use quittance_tlog::{KeyKind, VerifierKey};
 
+use crate::http::is_authority;
 use crate::queues::QueueName;
 
 /// One thing to be told.
@@ -57,13 +59,23 @@ pub enum Setting {
     WitnessKey,
     /// The verifier keys of the logs that a witness knows, with white space between them.
     WitnessLogs,
+    /// Public halves of statement keys that signed before, Base64, with white space between; may be missing.
+    EarlierStatementKeys,
+    /// Verifier keys with which the log signed before, with white space between; may be missing.
+    EarlierLogKeys,
+    /// A key of kind `ML_DSA_44` that signs checkpoints beside the log's ([`KeySource`]); may be missing.
+    PostQuantumKey,
+    /// Where a time-stamping authority answers; may be missing.
+    TimeAuthority,
+    /// The certificates that its stamps must lead to ([`Place`] of a PEM file); may be missing.
+    TimeAnchors,
     /// How much is logged: error, warn, info, debug or trace. May be missing: info.
     LogLevel,
 }
 
 impl Setting {
     /// All settings, in domain order.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 32] = [
         Self::LedgerTable,
         Self::KeysTable,
         Self::HeadTable,
@@ -90,6 +102,11 @@ impl Setting {
         Self::WitnessName,
         Self::WitnessKey,
         Self::WitnessLogs,
+        Self::EarlierStatementKeys,
+        Self::EarlierLogKeys,
+        Self::PostQuantumKey,
+        Self::TimeAuthority,
+        Self::TimeAnchors,
         Self::LogLevel,
     ];
 
@@ -119,6 +136,11 @@ impl Setting {
             Self::WitnessName => "WITNESS_NAME",
             Self::WitnessKey => "WITNESS_KEY",
             Self::WitnessLogs => "WITNESS_LOGS",
+            Self::EarlierStatementKeys => "EARLIER_STATEMENT_KEYS",
+            Self::EarlierLogKeys => "EARLIER_LOG_KEYS",
+            Self::PostQuantumKey => "POST_QUANTUM_KEY",
+            Self::TimeAuthority => "TIME_AUTHORITY",
+            Self::TimeAnchors => "TIME_ANCHORS",
             Self::LogLevel => "LOG_LEVEL",
         };
         format!("{PREFIX}{name}")
@@ -151,6 +173,17 @@ impl Setting {
                 "the verifier keys of the logs that this witness knows, as `log` lines of their policies \
                  have them, with blanks between"
             }
+            Self::EarlierStatementKeys => {
+                "public keys as `quittance-signer` lines of a policy have them, with blanks between; or nothing"
+            }
+            Self::EarlierLogKeys => {
+                "verifier keys as `log` lines of a policy have them, with blanks between; or nothing"
+            }
+            Self::PostQuantumKey => "`kms:` and the id or ARN of an ML_DSA_44 key, or nothing",
+            Self::TimeAuthority => "the address of an RFC 3161 time-stamping authority, or nothing",
+            Self::TimeAnchors => {
+                "the path of a file of certificates in PEM, or s3://bucket/key; nothing without an authority"
+            }
             Self::LogLevel => "error, warn, info, debug or trace",
         }
     }
@@ -158,12 +191,29 @@ impl Setting {
     const fn default(self) -> Option<&'static str> {
         if matches!(self, Self::LogLevel) {
             Some("info")
+        } else if self.is_optional() {
+            Some("")
         } else {
             None
         }
     }
 
+    /// Whether nothing is an answer, too.
+    const fn is_optional(self) -> bool {
+        matches!(
+            self,
+            Self::EarlierStatementKeys
+                | Self::EarlierLogKeys
+                | Self::PostQuantumKey
+                | Self::TimeAuthority
+                | Self::TimeAnchors
+        )
+    }
+
     fn accepts(self, value: &str) -> bool {
+        if value.is_empty() && self.is_optional() {
+            return true;
+        }
         let plain = |text: &str| !text.is_empty() && !text.contains(char::is_whitespace);
         match self {
             Self::LedgerTable
@@ -184,8 +234,12 @@ impl Setting {
             | Self::WitnessKey => KeySource::parse(value).is_some(),
             Self::WitnessName => plain(value) && !value.contains('+'),
             Self::WitnessLogs => log_keys(value).is_some(),
+            Self::EarlierStatementKeys => EarlierKeys::parse(value, "").is_ok(),
+            Self::EarlierLogKeys => EarlierKeys::parse("", value).is_ok(),
+            Self::PostQuantumKey => matches!(KeySource::parse(value), Some(KeySource::Kms(_))),
+            Self::TimeAuthority => is_authority(value),
             Self::LogOrigin => is_log_name(value),
-            Self::DataMap => Place::parse(value).is_some(),
+            Self::DataMap | Self::TimeAnchors => Place::parse(value).is_some(),
             Self::Mail => MailRoute::parse(value).is_some(),
             Self::PublicUrl => {
                 let local = ["http://localhost", "http://127.0.0.1", "http://[::1]"];
@@ -385,6 +439,11 @@ impl Settings {
             | Setting::WitnessName
             | Setting::WitnessKey
             | Setting::WitnessLogs
+            | Setting::EarlierStatementKeys
+            | Setting::EarlierLogKeys
+            | Setting::PostQuantumKey
+            | Setting::TimeAuthority
+            | Setting::TimeAnchors
             | Setting::LogLevel => None,
         };
         self.0

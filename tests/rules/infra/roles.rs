@@ -418,6 +418,7 @@ fn explains(need: Need) -> Vec<(&'static str, String)> {
         Need::IntakeKey => vec![on("kms:GenerateMac", "IntakeKey")],
         Need::DataMap => vec![on("s3:GetObject", "Configuration")],
         Need::PublicUrl => Vec::new(),
+        Need::TimeAuthority => vec![on("s3:GetObject", "Configuration")],
         Need::QueuesOf(right) => vec![
             sends(QueueName::Requests(right)),
             sends(QueueName::Tasks(right)),

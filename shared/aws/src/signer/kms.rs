@@ -11,7 +11,7 @@ use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use p256::pkcs8::EncodePublicKey as _;
 use quittance_core::fault::Fault;
 use quittance_engine::ports::{Cosigner, Signer};
-use quittance_tlog::KeyKind;
+use quittance_tlog::{KeyKind, VerifierKey};
 use sha2::{Digest as _, Sha256};
 
 use super::{SignerError, vkey};
@@ -25,6 +25,8 @@ pub struct KmsSigner {
     log_key: String,
     statement_pem: String,
     vkey: String,
+    /// The key's id and its vkey.
+    post_quantum: Option<(String, String)>,
 }
 
 impl KmsSigner {
@@ -54,7 +56,26 @@ impl KmsSigner {
             log_key,
             statement_pem,
             vkey,
+            post_quantum: None,
         })
+    }
+}
+
+impl KmsSigner {
+    /// Lets a third key, of the kind `ML_DSA_44`, sign checkpoints too.
+    ///
+    /// # Errors
+    /// [`SignerError`] when it cannot be reached or is of another kind.
+    pub async fn with_post_quantum(mut self, key: &str, origin: &str) -> Result<Self, SignerError> {
+        let spki = public_key(&self.client, key).await?;
+        let public = spki.strip_prefix(ML_DSA_44_SPKI).unwrap_or_default();
+        let vkey = VerifierKey::new(origin, KeyKind::CosignatureMlDsa44, public);
+        let vkey = vkey.map_err(|_| SignerError::Kind {
+            key: key.to_owned(),
+            expected: "an ML_DSA_44 key",
+        })?;
+        self.post_quantum = Some((key.to_owned(), vkey.to_string()));
+        Ok(self)
     }
 }
 
@@ -77,6 +98,19 @@ impl Signer for KmsSigner {
 
     async fn sign_checkpoint(&self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
         sign_ed25519(&self.client, &self.log_key, bytes).await
+    }
+
+    fn post_quantum_vkey(&self) -> Option<&str> {
+        self.post_quantum.as_ref().map(|(_, vkey)| vkey.as_str())
+    }
+
+    async fn sign_checkpoint_post_quantum(&self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+        let Some((key, _)) = &self.post_quantum else {
+            return Err(Fault::reject("this signer has no post-quantum key"));
+        };
+        // RAW: pure ML-DSA with an empty context, as C2SP asks.
+        let algorithm = SigningAlgorithmSpec::MlDsaShake256;
+        sign(&self.client, key, bytes, MessageType::Raw, algorithm).await
     }
 }
 
@@ -170,3 +204,9 @@ async fn public_key(client: &aws_sdk_kms::Client, key: &str) -> Result<Vec<u8>, 
     let spki = answer.public_key.map(Blob::into_inner);
     spki.ok_or_else(|| refused(Fault::retry("GetPublicKey: an answer without a key")))
 }
+
+/// What stands before the 1312 bytes of an ML-DSA-44 key in a `SubjectPublicKeyInfo` (RFC 9881).
+const ML_DSA_44_SPKI: &[u8] = &[
+    0x30, 0x82, 0x05, 0x32, 0x30, 0x0b, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03,
+    0x11, 0x03, 0x82, 0x05, 0x21, 0x00,
+];
