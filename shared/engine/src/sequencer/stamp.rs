@@ -115,8 +115,11 @@ impl Sequencer {
             Err(error) => return Ok(Answer::Alarm(error.to_string())),
         };
         // Two clocks that disagree so much cannot both be right, and the stamp would stay for ever.
-        let (from, to) = (asked_at - MOST_APART, clock.now() + MOST_APART);
-        if stamped.at < from || stamped.at > to {
+        let (early, late) = (
+            asked_at.duration_since(stamped.at),
+            stamped.at.duration_since(clock.now()),
+        );
+        if early.max(late) > MOST_APART {
             let at = stamped.at;
             return Ok(Answer::Alarm(format!("it says {at}, asked at {asked_at}")));
         }
