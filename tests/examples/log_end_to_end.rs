@@ -12,7 +12,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
-    clippy::cast_precision_loss,
+    clippy::indexing_slicing,
     clippy::as_conversions,
     reason = "a measurement, not a part of the product"
 )]

@@ -35,7 +35,7 @@ fn asking(plain: String, witnesses: &[String], quorum: Option<u8>) -> Result<Str
     if witnesses.is_empty() {
         return Ok(plain);
     }
-    let mut lines = String::new();
+    let mut lines = Vec::new();
     let mut names = Vec::new();
     for witness in witnesses {
         let form = || {
@@ -48,15 +48,15 @@ fn asking(plain: String, witnesses: &[String], quorum: Option<u8>) -> Result<Str
         if !is_address(url) {
             return Err(form());
         }
-        lines.push_str(&format!("witness {} {key} {url}\n", key.name()));
+        lines.push(format!("witness {} {key} {url}\n", key.name()));
         names.push(key.name().to_owned());
     }
     let enough = quorum.map_or_else(|| "all".to_owned(), |enough| enough.to_string());
     let names = names.join(" ");
-    lines.push_str(&format!(
+    lines.push(format!(
         "group witnesses {enough} {names}\nquorum witnesses\n"
     ));
-    let text = plain.replacen("quorum none\n", &lines, 1);
+    let text = plain.replacen("quorum none\n", &lines.concat(), 1);
     Policy::parse(&text).map_err(|error| Failure::usage(error.to_string()))?;
     Ok(text)
 }

@@ -79,15 +79,14 @@ pub async fn wire(adapters: &Adapters, software: Handler) -> Result<Receipts, St
             ..Config::new(adapters.settings().text(Setting::LogOrigin)?)
         },
     };
+    let authority = adapters.time_authority().await?;
+    let authority = authority.map(|one| -> Arc<dyn TimeAuthority> { Arc::new(one) });
     Ok(Receipts {
         sequencer,
         clock: adapters.clock(),
         software,
         witnesses: WitnessSource::Policy(Arc::default()),
-        authority: adapters
-            .time_authority()
-            .await?
-            .map(|authority| Arc::new(authority) as Arc<dyn TimeAuthority>),
+        authority,
     })
 }
 
@@ -171,7 +170,7 @@ impl Receipts {
             return Ok(None);
         };
         let named = HttpWitnesses::of(&policy, Arc::clone(client))?;
-        Ok(named.map(|witnesses| Arc::new(witnesses) as Arc<dyn Witnesses>))
+        Ok(named.map(|witnesses| -> Arc<dyn Witnesses> { Arc::new(witnesses) }))
     }
 }
 

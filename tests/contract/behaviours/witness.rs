@@ -45,9 +45,8 @@ pub(crate) async fn cosignatures_verify_under_the_witnesss_key(witness: &Witness
     let note = Note::parse(&checkpoint(5)).unwrap();
     let message = cosignature_message(note.text(), 1_800_000_000);
     let signature = witness.cosigner.sign(&message).await.unwrap();
-    let signature = signature.as_slice().try_into().unwrap();
     let cosigned = note
-        .with_cosignature(&key, 1_800_000_000, signature)
+        .with_cosignature(&key, 1_800_000_000, &signature)
         .unwrap();
     let verified = cosigned.verify(std::slice::from_ref(&key)).unwrap();
     assert_eq!(verified[0].timestamp, Some(1_800_000_000));

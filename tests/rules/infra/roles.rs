@@ -416,9 +416,8 @@ fn explains(need: Need) -> Vec<(&'static str, String)> {
         )],
         Need::TagKeys => vec![on("kms:GenerateMac", "TagKey")],
         Need::IntakeKey => vec![on("kms:GenerateMac", "IntakeKey")],
-        Need::DataMap => vec![on("s3:GetObject", "Configuration")],
+        Need::DataMap | Need::TimeAuthority => vec![on("s3:GetObject", "Configuration")],
         Need::PublicUrl => Vec::new(),
-        Need::TimeAuthority => vec![on("s3:GetObject", "Configuration")],
         Need::QueuesOf(right) => vec![
             sends(QueueName::Requests(right)),
             sends(QueueName::Tasks(right)),

@@ -1,5 +1,6 @@
 //! The witness's own template: one key, one table that is never restored, one way in, and an alarm.
 
+use quittance_aws::adapters::Need;
 use quittance_aws::settings::Setting;
 use serde_json::{Value, json};
 
@@ -97,7 +98,7 @@ fn told(template: &Template) -> Vec<Finding> {
     let given = &template.properties("Witness")["Environment"]["Variables"];
     let mut given: Vec<String> = given.as_object().unwrap().keys().cloned().collect();
     let needs = quittance_witness::NEEDS.into_iter();
-    let needed = needs.flat_map(|need| need.settings());
+    let needed = needs.flat_map(Need::settings);
     let mut needed: Vec<String> = needed.map(Setting::variable).collect();
     given.sort_unstable();
     needed.sort_unstable();
@@ -142,7 +143,8 @@ fn role(template: &Template) -> Vec<Finding> {
     for statement in key.as_array().unwrap() {
         let signs = texts(&statement["Action"]).contains(&"kms:Sign".to_owned());
         let whom = texts(&statement["Condition"]["ArnEquals"]["aws:PrincipalArn"]);
-        if signs && !whom.iter().all(|arn| arn.ends_with("-witness")) || signs && whom.is_empty() {
+        let is_ours = |arn: &String| arn.ends_with("-witness");
+        if signs && (whom.is_empty() || !whom.iter().all(is_ours)) {
             findings.push(format!("the key signs for {whom:?}"));
         }
     }

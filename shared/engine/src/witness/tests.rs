@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use quittance_tlog::{
     Ed25519Signer, Hash, RightEdge, consistency_proof, integrate, leaf_hash, tree_root,
 };
@@ -243,10 +245,9 @@ fn two_processes_at_once_cosign_one_history() {
         auditor.faults.interleave(true);
         let processes = [auditor.process(), auditor.process()];
         let bodies = [0, 1].map(|history| request(0, 5, history, 1).to_string());
-        let mut answers: Vec<Pin<Box<dyn Future<Output = Result<Answer, Fault>> + Send + '_>>> =
-            Vec::new();
+        let mut answers: Vec<BoxFuture<'_, Result<Answer, Fault>>> = Vec::new();
         for (process, body) in processes.iter().zip(&bodies) {
-            answers.push(Box::pin(process.answer(body.as_bytes())));
+            answers.push(process.answer(body.as_bytes()).boxed());
         }
         let mut done = [None, None];
         let mut context = Context::from_waker(Waker::noop());
