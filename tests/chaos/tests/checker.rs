@@ -222,6 +222,16 @@ fn the_checker_sees_every_kind_of_break() {
             }),
         ),
         (
+            "no time stamp of the receipt beside it",
+            Box::new(|world, id| {
+                let place = paths::timestamp(&LeafId::Outcome(id));
+                assert!(world.evidence.everything().contains_key(&place));
+                world.evidence.tamper(&place, |bytes| {
+                    bytes.truncate(40);
+                });
+            }),
+        ),
+        (
             "neither logged nor waiting",
             Box::new(|world, id| {
                 world
