@@ -122,11 +122,13 @@ impl Receipts {
         let Some(authority) = &self.authority else {
             return;
         };
-        match self
-            .sequencer
-            .stamp(&**authority, &*self.clock, until)
-            .await
-        {
+        let stamp = || self.sequencer.stamp(&**authority, &*self.clock, until);
+        let mut stamping = stamp().await;
+        // One run does so many; a log that gets an authority late has a backlog.
+        while stamping.as_ref().is_ok_and(|done| done.is_more) && self.clock.now() < until {
+            stamping = stamp().await;
+        }
+        match stamping {
             Ok(done) => {
                 if let Some((leaf, why)) = done.alarm {
                     tracing::error!(

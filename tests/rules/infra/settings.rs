@@ -110,8 +110,10 @@ fn queue_of(variable: &str) -> String {
     variable.trim_start_matches("QUITTANCE_").replace('_', "")
 }
 
-const EXPECTED: [(&str, &str); 15] = [
+const EXPECTED: [(&str, &str); 20] = [
     ("QUITTANCE_DATA_MAP", "s3://<Configuration>/<DataMapKey>"),
+    ("QUITTANCE_EARLIER_LOG_KEYS", "<EarlierLogKeys>"),
+    ("QUITTANCE_EARLIER_STATEMENT_KEYS", "<EarlierStatementKeys>"),
     ("QUITTANCE_EVIDENCE_BUCKET", "<Evidence>"),
     ("QUITTANCE_HEAD_TABLE", "<LogHead>"),
     ("QUITTANCE_INTAKE_KEY", "kms:<IntakeKey.Arn>"),
@@ -121,8 +123,14 @@ const EXPECTED: [(&str, &str); 15] = [
     ("QUITTANCE_LOG_KEY", "kms:<LogKey.Arn>"),
     ("QUITTANCE_LOG_ORIGIN", "<LogOrigin>"),
     ("QUITTANCE_MAIL", "<MailSender>"),
+    ("QUITTANCE_POST_QUANTUM_KEY", "<PostQuantumKey>"),
     ("QUITTANCE_STATEMENT_KEY", "kms:<StatementKey.Arn>"),
     ("QUITTANCE_TAG_KEYS", "kms:<TagKey.Arn>"),
+    (
+        "QUITTANCE_TIME_ANCHORS",
+        "s3://<Configuration>/time-anchors.pem",
+    ),
+    ("QUITTANCE_TIME_AUTHORITY", "<TimeAuthority>"),
     ("QUITTANCE_VAULT_BUCKET", "<Vault>"),
     ("QUITTANCE_VAULT_KEY", "kms:<VaultKey.Arn>"),
     (
