@@ -68,6 +68,7 @@ pub enum WitnessSource {
 /// What is missing or wrong in the settings, or keys that cannot be used.
 pub async fn wire(adapters: &Adapters, software: Handler) -> Result<Receipts, StartError> {
     let sequencer = Sequencer {
+        known: Arc::default(),
         ledger: Arc::new(adapters.ledger()?),
         evidence: Arc::new(adapters.evidence()?),
         tiles: Arc::new(adapters.tiles()?),

@@ -242,6 +242,7 @@ impl World {
     /// The sequencer.
     pub fn sequencer(&self) -> Sequencer {
         Sequencer {
+            known: Arc::default(),
             ledger: Arc::new(self.ledger.clone()),
             evidence: Arc::new(self.evidence.clone()),
             tiles: Arc::new(self.tiles.clone()),

@@ -189,7 +189,10 @@ impl Sequencer {
 
     /// Stores receipts with cosignatures, in the order of the log, from where that was done last.
     async fn upgrade(&self, against: &Against<'_>, now: Timestamp) -> Result<u64, Fault> {
-        let mut at = self.done_to(now, paths::witnessed).await?;
+        let mut at = self.known.upgraded.get();
+        if at == 0 {
+            at = self.done_to(now, paths::witnessed).await?;
+        }
         let mut upgraded = 0;
         while at < against.size {
             let Some(said) = said(&*self.evidence, at).await? else {
@@ -202,6 +205,9 @@ impl Sequencer {
             let done: Vec<bool> = self.all(work).await?;
             upgraded += u64::try_from(done.iter().filter(|done| **done).count()).unwrap_or(0);
             at = said.size;
+            if at <= against.size {
+                self.known.upgraded.reach(at);
+            }
         }
         Ok(upgraded)
     }

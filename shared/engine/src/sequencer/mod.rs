@@ -12,6 +12,7 @@ mod batch;
 mod bundle;
 pub mod cosign;
 mod keys;
+mod known;
 pub mod paths;
 mod prove;
 pub mod renew;
@@ -37,6 +38,7 @@ use crate::ports::{Clock, Evidence, Head, HeadLock, Kept, Ledger, Queues, Signer
 
 pub use self::bundle::{Bundle, Placed};
 pub use self::keys::EarlierKeys;
+pub use self::known::Known;
 pub use self::renew::{receipt_named, receipt_of};
 
 /// The receipts function's use-case, with the ports it may use.
@@ -56,6 +58,8 @@ pub struct Sequencer {
     pub queues: Arc<dyn Queues>,
     /// What is configured.
     pub config: Config,
+    /// What this process has seen done; empty when it starts.
+    pub known: Arc<Known>,
 }
 
 /// What is configured about the log.

@@ -46,12 +46,16 @@ impl Sequencer {
         until: Timestamp,
     ) -> Result<Stamping, Fault> {
         let mut done = Stamping::default();
-        let mut at = self.done_to(clock.now(), paths::timestamp).await?;
+        let mut at = self.known.stamped.get();
+        if at == 0 {
+            at = self.done_to(clock.now(), paths::timestamp).await?;
+        }
         while let Some(said) = said(&*self.evidence, at).await? {
             at = said.size;
             if let Some(last) = said.entries.last()
                 && self.is_stamped(&last.id).await?
             {
+                self.known.stamped.reach(at);
                 continue;
             }
             for entry in &said.entries {
@@ -74,6 +78,7 @@ impl Sequencer {
                     }
                 }
             }
+            self.known.stamped.reach(at);
         }
         Ok(done)
     }

@@ -124,6 +124,7 @@ impl World {
 
     fn sequencer(&self) -> Sequencer {
         Sequencer {
+            known: Arc::default(),
             ledger: Arc::new(self.ledger.clone()),
             evidence: Arc::new(self.evidence.clone()),
             tiles: Arc::new(self.tiles.clone()),
