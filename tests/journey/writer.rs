@@ -169,7 +169,7 @@ async fn a_pipeline_that_goes_on_writing_loses_nothing_and_brings_nobody_back() 
         let asked: Vec<Asked> = join_all(asking).await;
         let closing = asked.iter().map(|asked| async {
             let attested = AtomicBool::new(false);
-            until(Duration::from_mins(10), Duration::from_secs(2), || {
+            until(Duration::from_mins(20), Duration::from_secs(2), || {
                 seen(&local, asked, &attested)
             })
             .await;
