@@ -3,6 +3,7 @@
 //! It is the only function that may sign.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -22,6 +23,7 @@ use quittance_engine::sequencer::cosign::Cosigned;
 use quittance_engine::sequencer::{Config, Sequencer};
 use quittance_engine::statement::Handler;
 use serde_json::Value;
+use tokio::time::timeout;
 
 /// What this function needs to be told.
 pub const NEEDS: [Need; 10] = [
@@ -92,6 +94,15 @@ pub async fn wire(adapters: &Adapters, software: Handler) -> Result<Receipts, St
 }
 
 impl Receipts {
+    /// Asks those who are outside, and proves receipts anew: in nobody's way.
+    async fn afterwards(&self, is_new_day: bool, until: Timestamp) {
+        self.ask().await;
+        self.stamp(until).await;
+        if is_new_day && let Err(fault) = self.renew(until).await {
+            tracing::warn!(fault = %fault, "receipts were not renewed");
+        }
+    }
+
     /// Asks the witnesses; what comes of it stops nothing, and is asked again at the next message.
     async fn ask(&self) {
         let cosigned = async {
@@ -203,12 +214,15 @@ impl Consumer for Receipts {
             tracing::info!(event = "accounted", leaf.id = %leaf, "a day's manifest was made");
             self.sequencer.run_through(&*self.clock, until).await?;
         }
-        self.ask().await;
-        self.stamp(until).await;
-        if matches!(made, Accounted::Made(_))
-            && let Err(fault) = self.renew(until).await
+        // Strangers may hang. What is cut off here is like a process that died: the next message goes on.
+        let left = until.duration_since(self.clock.now());
+        let left = Duration::try_from(left).unwrap_or_default();
+        let is_new_day = matches!(made, Accounted::Made(_));
+        if timeout(left, self.afterwards(is_new_day, until))
+            .await
+            .is_err()
         {
-            tracing::warn!(fault = %fault, "receipts were not renewed");
+            tracing::warn!("no time was left for witnesses and time stamps");
         }
         Ok(())
     }
