@@ -28,7 +28,7 @@ async fn aws() -> AwsWorld {
     let clients = Clients::local(server()).await;
     let prefix = format!("t{}", WORLDS.fetch_add(1, Ordering::Relaxed));
     let sender = "dsr@example.test";
-    let identity = clients.ses.create_email_identity().email_identity(sender);
+    let identity = clients.ses().create_email_identity().email_identity(sender);
     // It exists from the second world on.
     drop(identity.send().await);
     let more = vec![
@@ -56,7 +56,7 @@ async fn world() -> World {
 
 /// Makes a KMS key: for wrapping, or for signing.
 async fn key(clients: &Clients, spec: Option<KeySpec>) -> String {
-    let create = clients.kms.create_key();
+    let create = clients.kms().create_key();
     let create = match spec {
         None => create,
         Some(spec) => create.key_spec(spec).key_usage(KeyUsageType::SignVerify),

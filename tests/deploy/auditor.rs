@@ -44,7 +44,7 @@ impl Auditor {
         let clients = Clients::local(&server.endpoint).await;
         let mut work = JoinSet::new();
         let (guard, address) = Guard::start(&server.endpoint, &mut work).await;
-        let bucket = clients.s3.create_bucket().bucket(ARTIFACTS);
+        let bucket = clients.s3().create_bucket().bucket(ARTIFACTS);
         bucket.send().await.unwrap();
         put(&clients, ARTIFACTS, "v1/witness.zip", archive("witness")).await;
         let mut template = template("infra/witness.json");
@@ -133,7 +133,7 @@ pub(crate) async fn cosigns(stack: &Stack, closed: &[&Asked]) {
     let checkpoint = Checkpoint::parse(note.text()).unwrap();
     let other = Checkpoint::new(checkpoint.origin(), checkpoint.size(), Hash::EMPTY_ROOT).unwrap();
     let other = other.to_note().unwrap();
-    let signed = stack.clients.kms.sign();
+    let signed = stack.clients.kms().sign();
     let signed = signed
         .key_id(&stack.physical["LogKey"])
         .message(Blob::new(other.text().as_bytes()))

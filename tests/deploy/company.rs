@@ -29,7 +29,7 @@ pub(crate) async fn furnish(clients: &Clients) {
     table(clients, "shop-reviews", "review", None).await;
     for bucket in ["shop-media", "shop-lake"] {
         clients
-            .s3
+            .s3()
             .create_bucket()
             .bucket(bucket)
             .send()
@@ -40,7 +40,7 @@ pub(crate) async fn furnish(clients: &Clients) {
     for person in 0..PEOPLE {
         let text = |text: String| AttributeValue::S(text);
         let item = clients
-            .dynamodb
+            .dynamodb()
             .put_item()
             .table_name("shop-customers")
             .item("id", text(id(person)));
@@ -49,7 +49,7 @@ pub(crate) async fn furnish(clients: &Clients) {
             .await
             .unwrap();
         let item = clients
-            .dynamodb
+            .dynamodb()
             .put_item()
             .table_name("shop-reviews")
             .item("review", text(format!("r{person}")));
@@ -92,14 +92,14 @@ pub(crate) struct Left {
 }
 
 pub(crate) async fn left(clients: &Clients, person: usize) -> Left {
-    let account = clients.dynamodb.get_item().table_name("shop-customers");
+    let account = clients.dynamodb().get_item().table_name("shop-customers");
     let account = account
         .key("id", AttributeValue::S(id(person)))
         .send()
         .await
         .unwrap()
         .item;
-    let review = clients.dynamodb.get_item().table_name("shop-reviews");
+    let review = clients.dynamodb().get_item().table_name("shop-reviews");
     let review = review
         .key("review", AttributeValue::S(format!("r{person}")))
         .send()
@@ -108,7 +108,7 @@ pub(crate) async fn left(clients: &Clients, person: usize) -> Left {
         .item
         .unwrap();
     let pictures = clients
-        .s3
+        .s3()
         .list_objects_v2()
         .bucket("shop-media")
         .prefix(format!("avatars/{}/", id(person)));
@@ -133,7 +133,7 @@ pub(crate) async fn left(clients: &Clients, person: usize) -> Left {
 }
 
 async fn bytes(clients: &Clients, key: &str) -> Vec<u8> {
-    let get = clients.s3.get_object().bucket("shop-lake").key(key);
+    let get = clients.s3().get_object().bucket("shop-lake").key(key);
     let body = get.send().await.unwrap().body;
     body.collect().await.unwrap().to_vec()
 }
@@ -167,7 +167,7 @@ async fn table(clients: &Clients, name: &str, key: &str, index: Option<(&str, &s
             .unwrap()
     };
     let mut create = clients
-        .dynamodb
+        .dynamodb()
         .create_table()
         .table_name(name)
         .billing_mode(BillingMode::PayPerRequest);

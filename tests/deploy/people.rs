@@ -133,7 +133,7 @@ pub(crate) async fn verify(stack: &Stack, receipt: &[u8]) {
     let scratch = tempfile::tempdir().unwrap();
     let commands = ReceiptFile::parse(receipt).unwrap().commands().to_owned();
     let key = |name: &str| stack.physical[name].clone();
-    let kms = stack.clients.kms.clone();
+    let kms = stack.clients.kms();
     let signer = KmsSigner::open(kms, key("StatementKey"), key("LogKey"), ORIGIN)
         .await
         .unwrap();
@@ -244,7 +244,7 @@ impl Stack {
         until(&format!("{key} is stored"), PATIENCE, || async {
             let object = self
                 .clients
-                .s3
+                .s3()
                 .get_object()
                 .bucket(&self.physical["Evidence"])
                 .key(&key);

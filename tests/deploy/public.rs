@@ -21,7 +21,7 @@ pub(crate) async fn anybody_may_read(stack: &Stack, closed: &[&Asked]) {
     }
     let checkpoint = read(stack, "/log/checkpoint").await;
     assert!(checkpoint.starts_with(ORIGIN.as_bytes()));
-    let s3 = &stack.clients.s3;
+    let s3 = &stack.clients.s3();
     let listed = s3.list_objects_v2().bucket(log).prefix("tile/").send();
     let listed = listed.await.unwrap();
     assert!(!listed.contents().is_empty(), "a log without tiles");

@@ -66,7 +66,7 @@ impl Stack {
             doors.insert(name, address);
         }
         clients
-            .s3
+            .s3()
             .create_bucket()
             .bucket(ARTIFACTS)
             .send()
@@ -90,7 +90,7 @@ impl Stack {
             serde_json::to_vec(&template).unwrap(),
         )
         .await;
-        let identity = clients.ses.create_email_identity().email_identity(SENDER);
+        let identity = clients.ses().create_email_identity().email_identity(SENDER);
         identity.send().await.unwrap();
 
         let mut stack = Self {
@@ -163,7 +163,7 @@ impl Stack {
     pub(crate) async fn send(&self, queue: &str, bodies: &[String]) {
         let mut send = self
             .clients
-            .sqs
+            .sqs()
             .send_message_batch()
             .queue_url(&self.physical[queue]);
         for (at, body) in bodies.iter().enumerate() {
@@ -317,7 +317,7 @@ pub(crate) async fn log(http: &Http, endpoint: &str, function: &str) -> String {
 }
 
 pub(crate) async fn put(clients: &Clients, bucket: &str, key: &str, bytes: Vec<u8>) {
-    let put = clients.s3.put_object().bucket(bucket).key(key);
+    let put = clients.s3().put_object().bucket(bucket).key(key);
     put.body(ByteStream::from(bytes)).send().await.unwrap();
 }
 

@@ -26,7 +26,7 @@ fn batch(local: &Local, args: &[&str]) -> Output {
 
 async fn evidence(local: &Local, key: &str) -> Option<Vec<u8>> {
     let clients = quittance_aws::clients::Clients::local(&local.endpoint).await;
-    let get = clients.s3.get_object();
+    let get = clients.s3().get_object();
     let got = get
         .bucket("quittance-evidence")
         .key(key)

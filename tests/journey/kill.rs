@@ -107,10 +107,10 @@ async fn copy_log(local: &Local, out: &std::path::Path) {
     if out.exists() {
         std::fs::remove_dir_all(out).unwrap();
     }
-    let list = clients.s3.list_objects_v2().bucket("quittance-log");
+    let list = clients.s3().list_objects_v2().bucket("quittance-log");
     for object in list.send().await.unwrap().contents() {
         let key = object.key().unwrap();
-        let get = clients.s3.get_object().bucket("quittance-log").key(key);
+        let get = clients.s3().get_object().bucket("quittance-log").key(key);
         let got = get.send().await.unwrap();
         let path = out.join(key);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -219,7 +219,7 @@ impl Local {
     pub(crate) async fn items(&self, table: &str) -> Vec<BTreeMap<String, String>> {
         let clients = quittance_aws::clients::Clients::local(&self.endpoint).await;
         let mut pages = clients
-            .dynamodb
+            .dynamodb()
             .scan()
             .table_name(table)
             .into_paginator()

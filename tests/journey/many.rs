@@ -73,7 +73,7 @@ async fn ceiling(local: &Local) -> String {
     let began = Instant::now();
     let puts = (0..PUTS).map(|n| {
         let key = AttributeValue::S(format!("ceiling-{n:05}"));
-        let put = clients.dynamodb.put_item().table_name("quittance-ledger");
+        let put = clients.dynamodb().put_item().table_name("quittance-ledger");
         put.item("pk", key.clone()).item("sk", key).send()
     });
     let mut done = stream::iter(puts).buffer_unordered(32);
@@ -119,7 +119,7 @@ async fn verify_receipts(local: &Local, asked: &[(Asked, &str, Instant)]) {
         let file = local.dir.join("receipt.json");
         until(Duration::from_mins(2), PAUSE, || async {
             let get = clients
-                .s3
+                .s3()
                 .get_object()
                 .bucket("quittance-evidence")
                 .key(&key);
@@ -160,13 +160,13 @@ async fn search(local: &Local) {
     }
     let clients = quittance_aws::clients::Clients::local(&local.endpoint).await;
     for bucket in ["quittance-evidence", "quittance-log", "quittance-vault"] {
-        let list = clients.s3.list_objects_v2().bucket(bucket);
+        let list = clients.s3().list_objects_v2().bucket(bucket);
         let mut pages = list.into_paginator().send();
         while let Some(page) = pages.next().await {
             for object in page.unwrap().contents() {
                 let key = object.key().unwrap();
                 let got = clients
-                    .s3
+                    .s3()
                     .get_object()
                     .bucket(bucket)
                     .key(key)

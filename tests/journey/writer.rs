@@ -57,7 +57,7 @@ struct Lake {
 
 impl Lake {
     async fn read(&self, key: &str) -> Option<(Vec<Value>, String)> {
-        let get = self.clients.s3.get_object().bucket(BUCKET).key(key);
+        let get = self.clients.s3().get_object().bucket(BUCKET).key(key);
         let got = get.send().await.ok()?;
         let etag = got.e_tag()?.to_owned();
         let bytes = got.body.collect().await.ok()?.into_bytes();
@@ -66,7 +66,7 @@ impl Lake {
 
     /// Puts an object, only in place of what was read, or of nothing.
     async fn put(&self, key: &str, rows: &[Value], etag: Option<String>) -> bool {
-        let put = self.clients.s3.put_object().bucket(BUCKET).key(key);
+        let put = self.clients.s3().put_object().bucket(BUCKET).key(key);
         let put = put.body(ByteStream::from(pack(rows)));
         let put = match etag {
             Some(etag) => put.if_match(etag),
@@ -109,7 +109,7 @@ impl Lake {
     }
 
     async fn everything(&self) -> Vec<Value> {
-        let list = self.clients.s3.list_objects_v2();
+        let list = self.clients.s3().list_objects_v2();
         let mut pages = list.bucket(BUCKET).prefix(PREFIX).into_paginator().send();
         let mut rows = Vec::new();
         while let Some(page) = pages.next().await {
@@ -211,7 +211,7 @@ async fn a_pipeline_that_goes_on_writing_loses_nothing_and_brings_nobody_back() 
         let key = format!("witnessed/{}.receipt.json", asked.reference);
         let file = dir.path().join("receipt.json");
         until(Duration::from_mins(2), Duration::from_secs(1), || async {
-            let get = lake.clients.s3.get_object();
+            let get = lake.clients.s3().get_object();
             let got = get.bucket("quittance-evidence").key(&key).send().await;
             let got = got.map_err(|error| format!("{key}: {error:?}"))?;
             let bytes = got.body.collect().await.unwrap().into_bytes();

@@ -37,7 +37,7 @@ pub fn wire(
 ) -> Result<Worker, StartError> {
     let clients = adapters.clients();
     let rules = map.identifiers.clone();
-    let stores = AwsStores::new(clients.dynamodb.clone(), clients.s3.clone(), rules)
+    let stores = AwsStores::new(clients.dynamodb(), clients.s3(), rules)
         .with_reach(clients.config().clone(), Right::Access);
     let stores = Arc::new(stores);
     let vault = Arc::new(adapters.vault()?);

@@ -39,11 +39,7 @@ pub(crate) async fn drift(file: &Path, ours: Vec<String>, at: &Where) -> Result<
         own.extend(Settings::found_in_env(&PLACES).into_values());
         Clients::from_env().await
     };
-    let stores = AwsStores::new(
-        clients.dynamodb.clone(),
-        clients.s3.clone(),
-        map.identifiers.clone(),
-    );
+    let stores = AwsStores::new(clients.dynamodb(), clients.s3(), map.identifiers.clone());
     let stores = stores.with_reach(clients.config().clone(), Right::Access);
     let findings = survey(&stores, &map, &own)
         .await

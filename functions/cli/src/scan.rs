@@ -62,7 +62,7 @@ pub(crate) async fn scan(args: ScanArgs) -> Result<ExitCode, Failure> {
     }
     let clients = adapters.clients();
     let rules = map.identifiers.clone();
-    let stores = AwsStores::new(clients.dynamodb.clone(), clients.s3.clone(), rules)
+    let stores = AwsStores::new(clients.dynamodb(), clients.s3(), rules)
         .with_reach(clients.config().clone(), Right::Access);
     let stores = Arc::new(stores);
     let dry_run = DryRun {

@@ -53,13 +53,21 @@ pub(crate) fn customers() -> Vec<Customer> {
 /// Builds tables, bucket and contents, unless they are there.
 pub(crate) async fn furnish(clients: &Clients, days: Days) -> Result<(), Failure> {
     let there = clients
-        .dynamodb
+        .dynamodb()
         .describe_table()
         .table_name("shop-customers")
         .send()
         .await
         .is_ok();
-    if there && clients.s3.head_bucket().bucket(BUCKET).send().await.is_ok() {
+    if there
+        && clients
+            .s3()
+            .head_bucket()
+            .bucket(BUCKET)
+            .send()
+            .await
+            .is_ok()
+    {
         return Ok(());
     }
     table(
@@ -114,7 +122,7 @@ pub(crate) async fn inventory(clients: &Clients) -> Result<Inventory, Failure> {
     let mut facts: BTreeMap<u64, Vec<String>> = BTreeMap::new();
     for name in ["shop-customers", "shop-invoices", "shop-reviews"] {
         let mut pages = clients
-            .dynamodb
+            .dynamodb()
             .scan()
             .table_name(name)
             .into_paginator()
@@ -131,7 +139,7 @@ pub(crate) async fn inventory(clients: &Clients) -> Result<Inventory, Failure> {
         }
     }
     let listed = clients
-        .s3
+        .s3()
         .list_object_versions()
         .bucket(BUCKET)
         .send()
@@ -172,14 +180,14 @@ fn review(customer: &Customer) -> Value {
 
 /// Two versions of a picture for every customer: deleting means deleting both.
 async fn avatars(clients: &Clients) -> Result<(), Failure> {
-    let made = clients.s3.create_bucket().bucket(BUCKET).send().await;
+    let made = clients.s3().create_bucket().bucket(BUCKET).send().await;
     if made.is_err() {
-        clients.s3.head_bucket().bucket(BUCKET).send().await?;
+        clients.s3().head_bucket().bucket(BUCKET).send().await?;
     }
     let versioning = VersioningConfiguration::builder()
         .status(BucketVersioningStatus::Enabled)
         .build();
-    let bucket = clients.s3.put_bucket_versioning().bucket(BUCKET);
+    let bucket = clients.s3().put_bucket_versioning().bucket(BUCKET);
     bucket.versioning_configuration(versioning).send().await?;
     for customer in customers() {
         for shade in ["sepia", "colour"] {
@@ -187,7 +195,7 @@ async fn avatars(clients: &Clients) -> Result<(), Failure> {
                 "<svg xmlns=\"http://www.w3.org/2000/svg\"><title>{} ({shade})</title></svg>",
                 customer.name
             );
-            let put = clients.s3.put_object().bucket(BUCKET);
+            let put = clients.s3().put_object().bucket(BUCKET);
             put.key(format!("avatars/{}/portrait.svg", customer.id))
                 .content_type("image/svg+xml")
                 .body(Bytes::from(picture).into())
@@ -218,7 +226,7 @@ async fn table(
             .build()
     };
     let mut create = clients
-        .dynamodb
+        .dynamodb()
         .create_table()
         .table_name(name)
         .billing_mode(BillingMode::PayPerRequest)
@@ -250,7 +258,7 @@ async fn table(
     if create.send().await.is_err() {
         // Left over from a start that was killed: then it is there.
         clients
-            .dynamodb
+            .dynamodb()
             .describe_table()
             .table_name(name)
             .send()
@@ -278,7 +286,7 @@ async fn put_all(clients: &Clients, table: &str, rows: &[Value]) -> Result<(), F
         )]));
         while let Some(batch) = left.take().filter(|batch| !batch.is_empty()) {
             let write = clients
-                .dynamodb
+                .dynamodb()
                 .batch_write_item()
                 .set_request_items(Some(batch));
             left = write.send().await?.unprocessed_items;

@@ -5,8 +5,7 @@ use quittance_clock::Clockwork;
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let adapters = lambda::start(&quittance_clock::NEEDS).await?;
-    let map = lambda::data_map(&adapters).await?;
-    let clock = Clockwork(quittance_clock::wire(&adapters, &map)?);
-    lambda::serve(&clock, &clock).await
+    let (function, map) = lambda::start_with_map(&quittance_clock::NEEDS).await?;
+    let clock = Clockwork(quittance_clock::wire(&function.adapters, &map)?);
+    lambda::serve(function.ending, &clock, &clock).await
 }

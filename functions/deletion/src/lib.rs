@@ -35,7 +35,7 @@ pub fn wire(
     let clients = adapters.clients();
     let rules = map.identifiers.clone();
     let keys = adapters.tag_keys()?;
-    let stores = AwsStores::new(clients.dynamodb.clone(), clients.s3.clone(), rules)
+    let stores = AwsStores::new(clients.dynamodb(), clients.s3(), rules)
         .with_reach(clients.config().clone(), Right::Deletion)
         .with_pseudonyms(keys.pseudonyms());
     let stores = Arc::new(stores);

@@ -4,8 +4,7 @@ use quittance_aws::lambda;
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let adapters = lambda::start(&quittance_deletion::NEEDS).await?;
-    let map = lambda::data_map(&adapters).await?;
-    let worker = quittance_deletion::wire(&adapters, map, lambda::handler())?;
-    lambda::serve_queue(&worker).await
+    let (function, map) = lambda::start_with_map(&quittance_deletion::NEEDS).await?;
+    let worker = quittance_deletion::wire(&function.adapters, map, lambda::handler())?;
+    lambda::serve_queue(function.ending, &worker).await
 }

@@ -4,8 +4,7 @@ use quittance_aws::lambda;
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let adapters = lambda::start(&quittance_opt_out::NEEDS).await?;
-    let map = lambda::data_map(&adapters).await?;
-    let worker = quittance_opt_out::wire(&adapters, map, lambda::handler())?;
-    lambda::serve_queue(&worker).await
+    let (function, map) = lambda::start_with_map(&quittance_opt_out::NEEDS).await?;
+    let worker = quittance_opt_out::wire(&function.adapters, map, lambda::handler())?;
+    lambda::serve_queue(function.ending, &worker).await
 }

@@ -4,7 +4,7 @@ use quittance_aws::lambda;
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let adapters = lambda::start(&quittance_receipts::NEEDS).await?;
-    let receipts = quittance_receipts::wire(&adapters, lambda::handler()).await?;
-    lambda::serve(&receipts, &receipts).await
+    let function = lambda::start(&quittance_receipts::NEEDS).await?;
+    let receipts = quittance_receipts::wire(&function.adapters, lambda::handler()).await?;
+    lambda::serve(function.ending, &receipts, &receipts).await
 }

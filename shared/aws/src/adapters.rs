@@ -160,11 +160,20 @@ impl Adapters {
     /// # Errors
     /// All problems with the settings at once; then what KMS answers.
     pub async fn from_env(needs: &[Need], clock: Arc<dyn Clock>) -> Result<Self, StartError> {
-        let needed: Vec<Setting> = needs.iter().flat_map(|need| need.settings()).collect();
-        let settings = Settings::from_env(&needed)?;
+        let settings = settings_for(needs)?;
         Self::new(settings, Clients::from_env().await, clock)
             .derive()
             .await
+    }
+
+    /// Reads settings for `needs` from a function's environment, and begins to build the clients. Keys that are in
+    /// KMS are not yet derived.
+    ///
+    /// # Errors
+    /// All problems with the settings at once.
+    pub async fn of_function(needs: &[Need], clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let settings = settings_for(needs)?;
+        Ok(Self::new(settings, Clients::of_function().await, clock))
     }
 
     /// Derives the HMAC keys that the settings say are in KMS.
@@ -174,8 +183,11 @@ impl Adapters {
     pub async fn derive(mut self) -> Result<Self, StartError> {
         let tags = self.settings.key(Setting::TagKeys).ok();
         let intake = self.settings.key(Setting::IntakeKey).ok();
-        let derived = Box::pin(Derived::from_kms(&self.clients.kms, tags, intake));
-        self.derived = derived.await?;
+        let is_in_kms = |key: &Option<KeySource>| matches!(key, Some(KeySource::Kms(_)));
+        if is_in_kms(&tags) || is_in_kms(&intake) {
+            let client = self.clients.kms();
+            self.derived = Box::pin(Derived::from_kms(&client, tags, intake)).await?;
+        }
         Ok(self)
     }
 
@@ -201,7 +213,7 @@ impl Adapters {
     pub fn ledger(&self) -> Result<DynamoLedger, StartError> {
         let table = self.settings.text(Setting::LedgerTable)?;
         Ok(DynamoLedger::new(
-            self.clients.dynamodb.clone(),
+            self.clients.dynamodb(),
             table,
             self.clock(),
         ))
@@ -209,12 +221,12 @@ impl Adapters {
 
     /// Builds the sender to all queues that were asked for.
     pub fn queues(&self) -> SqsQueues {
-        SqsQueues::new(self.clients.sqs.clone(), self.settings.queues())
+        SqsQueues::new(self.clients.sqs(), self.settings.queues())
     }
 
     /// Builds the receiver from all queues that were asked for.
     pub fn receiver(&self) -> Receiver {
-        Receiver::new(self.clients.sqs.clone(), self.settings.queues())
+        Receiver::new(self.clients.sqs(), self.settings.queues())
     }
 
     /// Builds what destroys the vault's contents and cannot read them.
@@ -223,9 +235,9 @@ impl Adapters {
     /// When a setting was not asked for.
     pub fn shredder(&self) -> Result<S3Shredder, StartError> {
         Ok(S3Shredder::new(
-            self.clients.s3.clone(),
+            self.clients.s3(),
             self.settings.text(Setting::VaultBucket)?,
-            self.clients.dynamodb.clone(),
+            self.clients.dynamodb(),
             self.settings.text(Setting::KeysTable)?,
         ))
     }
@@ -236,13 +248,13 @@ impl Adapters {
     /// When a setting was not asked for, or the key file cannot be used.
     pub fn vault(&self) -> Result<S3Vault, StartError> {
         let wrap = match self.settings.key(Setting::VaultKey)? {
-            KeySource::Kms(key) => KeyWrap::kms(self.clients.kms.clone(), key),
+            KeySource::Kms(key) => KeyWrap::kms(self.clients.kms(), key),
             KeySource::File(path) => KeyWrap::file(&path, self.clock.as_ref())?,
         };
         Ok(S3Vault::new(
-            self.clients.s3.clone(),
+            self.clients.s3(),
             self.settings.text(Setting::VaultBucket)?,
-            self.clients.dynamodb.clone(),
+            self.clients.dynamodb(),
             self.settings.text(Setting::KeysTable)?,
             wrap,
             self.clock(),
@@ -255,7 +267,7 @@ impl Adapters {
     /// When a setting was not asked for.
     pub fn evidence(&self) -> Result<S3Evidence, StartError> {
         let bucket = self.settings.text(Setting::EvidenceBucket)?;
-        Ok(S3Evidence::new(self.clients.s3.clone(), bucket))
+        Ok(S3Evidence::new(self.clients.s3(), bucket))
     }
 
     /// Builds the log's public files.
@@ -264,7 +276,7 @@ impl Adapters {
     /// When a setting was not asked for.
     pub fn tiles(&self) -> Result<S3Tiles, StartError> {
         Ok(S3Tiles::new(
-            self.clients.s3.clone(),
+            self.clients.s3(),
             self.settings.text(Setting::LogBucket)?,
         ))
     }
@@ -276,11 +288,7 @@ impl Adapters {
     pub fn head_lock(&self) -> Result<DynamoHeadLock, StartError> {
         let table = self.settings.text(Setting::HeadTable)?;
         let origin = self.settings.text(Setting::LogOrigin)?;
-        Ok(DynamoHeadLock::new(
-            self.clients.dynamodb.clone(),
-            table,
-            origin,
-        ))
+        Ok(DynamoHeadLock::new(self.clients.dynamodb(), table, origin))
     }
 
     /// Builds the signer: both keys in KMS, or both in files.
@@ -292,7 +300,7 @@ impl Adapters {
         let statement = self.settings.key(Setting::StatementKey)?;
         match (statement, self.settings.key(Setting::LogKey)?) {
             (KeySource::Kms(statement), KeySource::Kms(log)) => {
-                let kms = self.clients.kms.clone();
+                let kms = self.clients.kms();
                 let signer = KmsSigner::open(kms, statement, log, origin).await?;
                 let post_quantum = self.optional(Setting::PostQuantumKey);
                 Ok(match post_quantum.and_then(KeySource::parse) {
@@ -379,7 +387,7 @@ impl Adapters {
         let name = self.settings.text(Setting::WitnessName)?;
         let cosigner: Arc<dyn Cosigner> = match self.settings.key(Setting::WitnessKey)? {
             KeySource::Kms(key) => {
-                Arc::new(KmsCosigner::open(self.clients.kms.clone(), key, name).await?)
+                Arc::new(KmsCosigner::open(self.clients.kms(), key, name).await?)
             }
             KeySource::File(path) => {
                 Arc::new(FileCosigner::open(&path, name, self.clock.as_ref())?)
@@ -389,10 +397,7 @@ impl Adapters {
         let logs = log_keys(self.settings.text(Setting::WitnessLogs)?);
         Ok(Witness {
             cosigner,
-            memory: Arc::new(DynamoWitnessMemory::new(
-                self.clients.dynamodb.clone(),
-                table,
-            )),
+            memory: Arc::new(DynamoWitnessMemory::new(self.clients.dynamodb(), table)),
             logs: logs.unwrap_or_default(),
             clock: self.clock(),
         })
@@ -404,7 +409,7 @@ impl Adapters {
     /// When a setting was not asked for.
     pub fn mailer(&self) -> Result<Arc<dyn Mailer>, StartError> {
         Ok(match self.settings.mail()? {
-            MailRoute::Ses(sender) => Arc::new(SesMailer::new(self.clients.ses.clone(), sender)),
+            MailRoute::Ses(sender) => Arc::new(SesMailer::new(self.clients.ses(), sender)),
             MailRoute::Folder(folder) => Arc::new(FolderMailer::new(folder)),
         })
     }
@@ -458,7 +463,7 @@ impl Adapters {
         let (bytes, written_at) = match place {
             Place::File(path) => (read_file(path).map_err(unreadable)?, None),
             Place::Object { bucket, key } => {
-                let bucket = Bucket::new(self.clients.s3.clone(), bucket);
+                let bucket = Bucket::new(self.clients.s3(), bucket);
                 let there = bucket.read(key).await.map_err(unreadable)?;
                 let there =
                     there.ok_or_else(|| unreadable(Fault::reject("there is no such object")))?;
@@ -469,6 +474,11 @@ impl Adapters {
             String::from_utf8(bytes).map_err(|_| unreadable(Fault::reject("it is not UTF-8")))?;
         Ok((text, written_at))
     }
+}
+
+fn settings_for(needs: &[Need]) -> Result<Settings, SettingsError> {
+    let needed: Vec<Setting> = needs.iter().flat_map(|need| need.settings()).collect();
+    Settings::from_env(&needed)
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, Fault> {

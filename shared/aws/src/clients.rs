@@ -1,48 +1,49 @@
-//! SDK clients, built once per process.
+//! SDK clients, each built once per process, when it is first asked for.
 //!
 //! Which table, bucket or key is meant is in [`crate::settings`]. Guarded writes switch the SDK's
 //! retries off ([`no_retry`]): a second try after a lost answer would report our own write as
 //! somebody else's.
+//!
+//! What a process does before its first question for work is what a person waits for after a quiet hour.
+//! So only the clients that a function uses are built, and the roots of trust are read beside everything else.
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use std::sync::{Arc, LazyLock, OnceLock};
+use std::time::Duration;
+
+use aws_config::environment::{
+    EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider,
+};
+use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
 
 /// The clients of all services that Quittance itself is built on.
 #[derive(Clone, Debug)]
 pub struct Clients {
-    /// Ledger, keys, log head.
-    pub dynamodb: aws_sdk_dynamodb::Client,
-    /// Wrapping and signing keys.
-    pub kms: aws_sdk_kms::Client,
-    /// Vault, evidence, log.
-    pub s3: aws_sdk_s3::Client,
-    /// Mails.
-    pub ses: aws_sdk_sesv2::Client,
-    /// Queues.
-    pub sqs: aws_sdk_sqs::Client,
     config: SdkConfig,
+    style: Style,
+    built: Arc<Built>,
 }
 
 impl Clients {
-    /// Builds the clients from the SDK's own environment: region, role, `AWS_ENDPOINT_URL`.
+    /// Takes what the SDK finds by itself: environment, profiles, roles, `AWS_ENDPOINT_URL`.
     pub async fn from_env() -> Self {
-        // One for all: by itself each SDK would read the roots of trust anew at its first call.
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-            .build_https();
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http)
-            .load()
-            .await;
-        // An endpoint of one's own (an emulator) has no host name per bucket.
-        let style = if config.endpoint_url().is_some() {
-            Style::Path
-        } else {
-            Style::Host
-        };
-        Self::build(config, style)
+        Self::load(aws_config::defaults(BehaviorVersion::latest())).await
+    }
+
+    /// Takes what Lambda gives a function: the region and the credentials of its role are in its environment, and
+    /// nowhere else is looked. The SDK's search would build clients of services that nobody calls.
+    pub async fn of_function() -> Self {
+        let loader = aws_config::defaults(BehaviorVersion::latest())
+            .region(EnvironmentVariableRegionProvider::new())
+            .credentials_provider(EnvironmentVariableCredentialsProvider::new());
+        Self::load(loader).await
     }
 
     /// Builds the clients for an emulator at `endpoint`, with credentials that open nothing.
@@ -54,7 +55,7 @@ impl Clients {
             .endpoint_url(endpoint)
             .load()
             .await;
-        Self::build(config, Style::Path)
+        Self::new(config, Style::Path)
     }
 
     /// Returns the configuration the clients share, for the adapters of customers' stores.
@@ -62,17 +63,57 @@ impl Clients {
         &self.config
     }
 
-    fn build(config: SdkConfig, style: Style) -> Self {
-        let s3 = aws_sdk_s3::config::Builder::from(&config)
-            .force_path_style(matches!(style, Style::Path))
-            .build();
+    /// Returns the client for ledger, keys, log head.
+    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        let build = || aws_sdk_dynamodb::Client::new(&self.config);
+        self.built.dynamodb.get_or_init(build).clone()
+    }
+
+    /// Returns the client for wrapping and signing keys.
+    pub fn kms(&self) -> aws_sdk_kms::Client {
+        let build = || aws_sdk_kms::Client::new(&self.config);
+        self.built.kms.get_or_init(build).clone()
+    }
+
+    /// Returns the client for vault, evidence, log.
+    pub fn s3(&self) -> aws_sdk_s3::Client {
+        let build = || {
+            let config = aws_sdk_s3::config::Builder::from(&self.config)
+                .force_path_style(matches!(self.style, Style::Path))
+                .build();
+            aws_sdk_s3::Client::from_conf(config)
+        };
+        self.built.s3.get_or_init(build).clone()
+    }
+
+    /// Returns the client for mails.
+    pub fn ses(&self) -> aws_sdk_sesv2::Client {
+        let build = || aws_sdk_sesv2::Client::new(&self.config);
+        self.built.ses.get_or_init(build).clone()
+    }
+
+    /// Returns the client for queues.
+    pub fn sqs(&self) -> aws_sdk_sqs::Client {
+        let build = || aws_sdk_sqs::Client::new(&self.config);
+        self.built.sqs.get_or_init(build).clone()
+    }
+
+    async fn load(loader: ConfigLoader) -> Self {
+        let config = loader.http_client(http()).load().await;
+        // An endpoint of one's own (an emulator) has no host name per bucket.
+        let style = if config.endpoint_url().is_some() {
+            Style::Path
+        } else {
+            Style::Host
+        };
+        Self::new(config, style)
+    }
+
+    fn new(config: SdkConfig, style: Style) -> Self {
         Self {
-            dynamodb: aws_sdk_dynamodb::Client::new(&config),
-            kms: aws_sdk_kms::Client::new(&config),
-            s3: aws_sdk_s3::Client::from_conf(s3),
-            ses: aws_sdk_sesv2::Client::new(&config),
-            sqs: aws_sdk_sqs::Client::new(&config),
             config,
+            style,
+            built: Arc::default(),
         }
     }
 }
@@ -83,12 +124,46 @@ pub(crate) fn no_retry() -> aws_sdk_dynamodb::config::Builder {
         .retry_config(aws_sdk_dynamodb::config::retry::RetryConfig::disabled())
 }
 
-#[derive(Clone, Copy)]
+#[derive(Debug, Default)]
+struct Built {
+    dynamodb: OnceLock<aws_sdk_dynamodb::Client>,
+    kms: OnceLock<aws_sdk_kms::Client>,
+    s3: OnceLock<aws_sdk_s3::Client>,
+    ses: OnceLock<aws_sdk_sesv2::Client>,
+    sqs: OnceLock<aws_sdk_sqs::Client>,
+}
+
+#[derive(Clone, Copy, Debug)]
 enum Style {
     Host,
     Path,
 }
 
+/// Returns one HTTP client for all services: by itself each would read the roots of trust anew. Reading them begins
+/// at once, in a thread beside; who calls first waits for it.
+fn http() -> SharedHttpClient {
+    let connector = Arc::new(LazyLock::new(connector));
+    let reading = Arc::clone(&connector);
+    drop(tokio::task::spawn_blocking(move || {
+        LazyLock::force(&reading);
+    }));
+    http_client_fn(move |_, _| (**connector).clone())
+}
+
+fn connector() -> SharedHttpConnector {
+    let settings = HttpConnectorSettings::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .build();
+    let connector = Connector::builder()
+        .connector_settings(settings)
+        .sleep_impl(TokioSleep::new())
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .build();
+    SharedHttpConnector::new(connector)
+}
+
+/// The SDK's own default.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(3100);
 /// What emulators expect: `quittance-local` checks S3 signatures under this key.
 const LOCAL_KEY: &str = "test";
 const LOCAL_REGION: &str = "us-east-1";

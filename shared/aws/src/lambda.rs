@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use futures::join;
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use quittance_core::data_map::DataMap;
@@ -22,30 +23,55 @@ use serde_json::Value;
 use crate::adapters::{Adapters, Need};
 use crate::clock::SystemClock;
 use crate::metrics::{self, Metric};
-use crate::shutdown::until_ended;
+use crate::shutdown::Ending;
 use crate::telemetry::{self, Format};
 
-/// Reads the settings, starts the log, builds the clients: once per process.
+/// A function that has started, and has not yet asked for work.
+#[derive(Debug)]
+pub struct Started {
+    /// Settings and clients.
+    pub adapters: Adapters,
+    /// How it will end.
+    pub ending: Ending,
+}
+
+/// Reads the settings, starts the log, derives keys, registers with Lambda: once per process. What needs an answer
+/// from elsewhere is asked at the same time: somebody waits for a process that starts.
 ///
 /// # Errors
-/// Everything that is missing or wrong in the settings, together.
-pub async fn start(needs: &[Need]) -> Result<Adapters, Error> {
-    let adapters = Adapters::from_env(needs, Arc::new(SystemClock)).await?;
+/// Everything that is missing or wrong in the settings, together; then what KMS answers.
+pub async fn start(needs: &[Need]) -> Result<Started, Error> {
+    let adapters = settled(needs).await?;
+    let (ending, adapters) = join!(Ending::announced(), adapters.derive());
+    let adapters = adapters?;
+    Ok(Started { adapters, ending })
+}
+
+/// Starts a function that declared [`Need::DataMap`]: as [`start`], and reads the map meanwhile.
+///
+/// # Errors
+/// As [`start`]; and what is wrong with the map, by line.
+pub async fn start_with_map(needs: &[Need]) -> Result<(Started, Arc<DataMap>), Error> {
+    let adapters = settled(needs).await?;
+    let reader = adapters.clone();
+    let (ending, adapters, map) = join!(
+        Ending::announced(),
+        adapters.derive(),
+        reader.data_map_and_when()
+    );
+    let (adapters, (text, written_at)) = (adapters?, map?);
+    let map = Arc::new(DataMap::parse(&text)?.written_at(written_at));
+    Ok((Started { adapters, ending }, map))
+}
+
+async fn settled(needs: &[Need]) -> Result<Adapters, Error> {
+    let adapters = Adapters::of_function(needs, Arc::new(SystemClock)).await?;
     telemetry::start(
         Format::Json,
         adapters.settings().log_level(),
         adapters.clock(),
     );
     Ok(adapters)
-}
-
-/// Reads the data map of a function that declared [`Need::DataMap`].
-///
-/// # Errors
-/// What is wrong with the map, by line.
-pub async fn data_map(adapters: &Adapters) -> Result<Arc<DataMap>, Error> {
-    let (text, written_at) = adapters.data_map_and_when().await?;
-    Ok(Arc::new(DataMap::parse(&text)?.written_at(written_at)))
 }
 
 /// What receipts say about this build.
@@ -81,15 +107,19 @@ impl Other for Nothing {
 ///
 /// # Errors
 /// What the runtime reports.
-pub async fn serve_queue(consumer: &dyn Consumer) -> Result<(), Error> {
-    serve(consumer, &Nothing).await
+pub async fn serve_queue(ending: Ending, consumer: &dyn Consumer) -> Result<(), Error> {
+    serve(ending, consumer, &Nothing).await
 }
 
 /// Serves queues, and whatever else wakes the function, until the process ends.
 ///
 /// # Errors
 /// What the runtime reports.
-pub async fn serve(consumer: &dyn Consumer, other: &dyn Other) -> Result<(), Error> {
+pub async fn serve(
+    ending: Ending,
+    consumer: &dyn Consumer,
+    other: &dyn Other,
+) -> Result<(), Error> {
     let runs = lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
         let LambdaEvent { payload, context } = event;
         let Some(batch) = batch(&payload)? else {
@@ -113,7 +143,7 @@ pub async fn serve(consumer: &dyn Consumer, other: &dyn Other) -> Result<(), Err
         );
         Ok::<_, Error>(serde_json::to_value(answer(failed))?)
     }));
-    until_ended(runs).await
+    ending.after(runs).await
 }
 
 /// Reads a batch of messages; none for an event of another kind.

@@ -125,7 +125,7 @@ async fn ledger(clients: &Clients, table: &str) -> Result<(), Fault> {
     ]
     .to_vec();
     let created = clients
-        .dynamodb
+        .dynamodb()
         .create_table()
         .table_name(table)
         .billing_mode(BillingMode::PayPerRequest)
@@ -143,7 +143,7 @@ async fn ledger(clients: &Clients, table: &str) -> Result<(), Fault> {
         .attribute_name(EXPIRES)
         .enabled(true);
     let broom = broom.build().map_err(unbuilt)?;
-    let ttl = clients.dynamodb.update_time_to_live().table_name(table);
+    let ttl = clients.dynamodb().update_time_to_live().table_name(table);
     match ttl.time_to_live_specification(broom).send().await {
         Ok(_) => Ok(()),
         // It is on already.
@@ -154,7 +154,7 @@ async fn ledger(clients: &Clients, table: &str) -> Result<(), Fault> {
 
 async fn hash_table(clients: &Clients, table: &str, key: &str) -> Result<(), Fault> {
     let created = clients
-        .dynamodb
+        .dynamodb()
         .create_table()
         .table_name(table)
         .billing_mode(BillingMode::PayPerRequest)
@@ -170,7 +170,7 @@ async fn hash_table(clients: &Clients, table: &str, key: &str) -> Result<(), Fau
 }
 
 async fn bucket(clients: &Clients, name: &str) -> Result<(), Fault> {
-    let create = clients.s3.create_bucket().bucket(name);
+    let create = clients.s3().create_bucket().bucket(name);
     let region = clients
         .config()
         .region()
@@ -198,7 +198,7 @@ async fn bucket(clients: &Clients, name: &str) -> Result<(), Fault> {
 }
 
 async fn queue(clients: &Clients, name: &str) -> Result<String, Fault> {
-    let create = clients.sqs.create_queue().queue_name(name);
+    let create = clients.sqs().create_queue().queue_name(name);
     let create = create.attributes(QueueAttributeName::VisibilityTimeout, VISIBILITY_SECONDS);
     let created = create
         .send()

@@ -17,7 +17,7 @@ pub(crate) async fn a_vault_object_is_ciphertext_bound_to_its_request(adapters: 
         vault.deposit(id(n), b"canary@example.test").await.unwrap();
     }
     let bucket = adapters.settings().text(Setting::VaultBucket).unwrap();
-    let s3 = &adapters.clients().s3;
+    let s3 = &adapters.clients().s3();
     let keys = keys(adapters).await;
     assert_eq!(keys.len(), 2, "{keys:?}");
     let (one, two) = (&keys[0], &keys[1]);
@@ -84,7 +84,7 @@ pub(crate) async fn an_interrupted_deposit_is_made_again(adapters: &Adapters) {
     let orphan = format!("papers/{}/0011223344556677/{PAPERS}", id(1));
     let put = adapters
         .clients()
-        .s3
+        .s3()
         .put_object()
         .bucket(bucket)
         .key(&orphan);
@@ -105,7 +105,7 @@ pub(crate) async fn public_files_are_labelled_for_caches(adapters: &Adapters) {
     tiles.keep("tile/0/000", b"tile").await.unwrap();
     tiles.publish(None, b"checkpoint").await.unwrap();
     let bucket = adapters.settings().text(Setting::LogBucket).unwrap();
-    let s3 = &adapters.clients().s3;
+    let s3 = &adapters.clients().s3();
     let tile = s3
         .head_object()
         .bucket(bucket)
@@ -147,7 +147,7 @@ async fn has_attribute(adapters: &Adapters, name: &str) -> bool {
     let table = adapters.settings().text(Setting::LedgerTable).unwrap();
     let scan = adapters
         .clients()
-        .dynamodb
+        .dynamodb()
         .scan()
         .table_name(table)
         .consistent_read(true);
@@ -161,7 +161,7 @@ async fn keys(adapters: &Adapters) -> Vec<String> {
     let bucket = adapters.settings().text(Setting::VaultBucket).unwrap();
     let listed = adapters
         .clients()
-        .s3
+        .s3()
         .list_objects_v2()
         .bucket(bucket)
         .send()

@@ -46,15 +46,15 @@ pub(super) async fn fill(
     customers: &[Customer],
     days: Days,
 ) -> Result<(), Failure> {
-    let made = clients.s3.create_bucket().bucket(BUCKET).send().await;
+    let made = clients.s3().create_bucket().bucket(BUCKET).send().await;
     if made.is_err() {
-        clients.s3.head_bucket().bucket(BUCKET).send().await?;
+        clients.s3().head_bucket().bucket(BUCKET).send().await?;
     }
     let bought = bought(customers)?;
     for day in 0..days.0 {
         let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
         packed.write_all(&events(&bought, day)?)?;
-        let put = clients.s3.put_object().bucket(BUCKET);
+        let put = clients.s3().put_object().bucket(BUCKET);
         put.key(format!("events/2026/day-{day:03}.jsonl.gz"))
             .content_type("application/gzip")
             .body(Bytes::from(packed.finish()?).into())
@@ -70,7 +70,7 @@ pub(super) async fn digests(clients: &Clients) -> Result<(BTreeMap<u64, Digest>,
     let mut count = 0;
     for object in objects(clients).await? {
         let key = object.key().unwrap_or_default();
-        let got = clients.s3.get_object().bucket(BUCKET).key(key).send();
+        let got = clients.s3().get_object().bucket(BUCKET).key(key).send();
         let packed = got.await?.body.collect().await?.into_bytes();
         let mut rows = Vec::new();
         MultiGzDecoder::new(&packed[..]).read_to_end(&mut rows)?;
@@ -93,7 +93,7 @@ pub(super) async fn digests(clients: &Clients) -> Result<(BTreeMap<u64, Digest>,
 }
 
 async fn objects(clients: &Clients) -> Result<Vec<Object>, Failure> {
-    let list = clients.s3.list_objects_v2().bucket(BUCKET);
+    let list = clients.s3().list_objects_v2().bucket(BUCKET);
     let mut pages = list.into_paginator().send();
     let mut objects = Vec::new();
     while let Some(page) = pages.next().await {

@@ -8,6 +8,7 @@ use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{MessageType, SigningAlgorithmSpec};
 use ed25519_dalek::pkcs8::DecodePublicKey as _;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use futures::try_join;
 use p256::pkcs8::EncodePublicKey as _;
 use quittance_core::fault::Fault;
 use quittance_engine::ports::{Cosigner, Signer};
@@ -41,7 +42,11 @@ impl KmsSigner {
         origin: &str,
     ) -> Result<Self, SignerError> {
         let (statement_key, log_key) = (statement_key.into(), log_key.into());
-        let spki = public_key(&client, &statement_key).await?;
+        // Both at once: a process that starts makes somebody wait.
+        let (spki, vkey) = try_join!(
+            public_key(&client, &statement_key),
+            ed25519(&client, &log_key, origin, KeyKind::Ed25519)
+        )?;
         let statement_pem = p256::PublicKey::from_public_key_der(&spki)
             .ok()
             .and_then(|key| key.to_public_key_pem(LineEnding::LF).ok())
@@ -49,7 +54,6 @@ impl KmsSigner {
                 key: statement_key.clone(),
                 expected: "an ECC_NIST_P256 key",
             })?;
-        let vkey = ed25519(&client, &log_key, origin, KeyKind::Ed25519).await?;
         Ok(Self {
             client,
             statement_key,
