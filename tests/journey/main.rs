@@ -22,6 +22,7 @@ mod local;
 mod many;
 mod openings;
 mod rewrite;
+mod stamps;
 mod support;
 mod witness;
 mod writer;

@@ -39,10 +39,11 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<ExitCode, Failure> {
         (Some(stamp), Some(anchors)) if report.ok => Some(stamped(&bytes, stamp, anchors)?),
         _ => None,
     };
+    let ok = report.ok && stamped.as_ref().is_none_or(Result::is_ok);
     if args.json {
         let timestamp = stamped.as_ref().map(Stamp::of);
         json(&Judged {
-            report: &report,
+            report: Report { ok, ..report },
             timestamp,
         });
     } else {
@@ -58,20 +59,19 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<ExitCode, Failure> {
             None => {}
         }
     }
-    Ok(
-        if report.ok && stamped.is_none_or(|stamped| stamped.is_ok()) {
-            ExitCode::SUCCESS
-        } else {
-            verification_failed()
-        },
-    )
+    Ok(if ok {
+        ExitCode::SUCCESS
+    } else {
+        verification_failed()
+    })
 }
 
-/// What `dsr verify --json` prints: the report, and what became of a time stamp that was given.
+/// What `dsr verify --json` prints: the report, and what became of a time stamp that was given. `ok` says that
+/// both hold.
 #[derive(Serialize)]
-struct Judged<'a> {
+struct Judged {
     #[serde(flatten)]
-    report: &'a Report,
+    report: Report,
     #[serde(skip_serializing_if = "Option::is_none")]
     timestamp: Option<Stamp>,
 }

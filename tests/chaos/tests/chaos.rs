@@ -1,5 +1,8 @@
 //! The engine under faults: every call, every face of a fault, and seeded mixtures of all.
 
+use std::num::NonZero;
+use std::thread;
+
 use futures::FutureExt as _;
 use quittance_chaos::check::check_world;
 use quittance_chaos::schedule;
@@ -142,14 +145,26 @@ fn seeded_schedules_end_like_a_calm_day() {
     let number = std::env::var("QUITTANCE_SCHEDULES").ok();
     let schedules: u64 = number.and_then(|text| text.parse().ok()).unwrap_or(200);
     let calm = apart().result();
-    let mut calls = 0;
-    let mut crashes = 0;
-    for seed in 0..schedules {
-        let ran = schedule::run(&APART, 3, seed, 1500, &calm);
-        assert!(ran.findings.is_empty(), "seed {seed}: {:#?}", ran.findings);
-        calls += ran.calls;
-        crashes += ran.crashes;
-    }
+    // Each schedule has a world of its own, so all processors take their share.
+    let hands = thread::available_parallelism().map_or(1, NonZero::get);
+    let share = |first: usize| {
+        let (mut calls, mut crashes) = (0, 0);
+        for seed in (0..schedules).skip(first).step_by(hands) {
+            let ran = schedule::run(&APART, 3, seed, 1500, &calm);
+            assert!(ran.findings.is_empty(), "seed {seed}: {:#?}", ran.findings);
+            calls += ran.calls;
+            crashes += ran.crashes;
+        }
+        (calls, crashes)
+    };
+    let (calls, crashes) = thread::scope(|scope| {
+        let share = &share;
+        let shares: Vec<_> = (0..hands)
+            .map(|first| scope.spawn(move || share(first)))
+            .collect();
+        let done = shares.into_iter().map(|one| one.join().unwrap());
+        done.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1))
+    });
     println!("{schedules} schedules, {calls} port calls, {crashes} crashes, no violation");
     assert!(
         crashes > schedules,
