@@ -59,10 +59,18 @@ fn a_receipt_with_a_stamp_is_well_only_if_both_are() {
     assert!(checks.iter().all(|check| check["verdict"] == "ok"));
     assert!(report["timestamp"]["problem"].is_string());
 
-    // A stamp on another receipt's signature.
-    let other = golden("receipt_v1_witnessed.receipt.json");
-    let (code, report) = judged(&other, &stamp, &anchors);
+    // The same receipt with the lines of witnesses has the same signature: its stamp still holds.
+    let upgraded = golden("receipt_v1_witnessed.receipt.json");
+    let (code, report) = judged(&upgraded, &stamp, &anchors);
+    assert_eq!((code, &report["ok"]), (Some(0), &true.into()), "{report}");
+
+    // A receipt that does not hold: its stamp is not even looked at.
+    let text = std::fs::read_to_string(&receipt).unwrap();
+    let forged = dir.path().join("forged.receipt.json");
+    std::fs::write(&forged, format!("{text}\n")).unwrap();
+    let (code, report) = judged(&forged, &stamp, &anchors);
     assert_eq!((code, &report["ok"]), (Some(6), &false.into()), "{report}");
+    assert_eq!(report.get("timestamp"), None);
 }
 
 #[test]
