@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use futures::join;
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use quittance_core::data_map::DataMap;
@@ -18,7 +19,6 @@ use quittance_engine::ports::Clock as _;
 use quittance_engine::statement::Handler;
 use serde::Deserialize as _;
 use serde_json::Value;
-use tokio::spawn;
 
 use crate::adapters::{Adapters, Need};
 use crate::clock::SystemClock;
@@ -42,9 +42,8 @@ pub struct Started {
 /// Everything that is missing or wrong in the settings, together; then what KMS answers.
 pub async fn start(needs: &[Need]) -> Result<Started, Error> {
     let adapters = settled(needs).await?;
-    let ending = spawn(Ending::announced());
-    let adapters = adapters.derive().await?;
-    let ending = ending.await?;
+    let (ending, adapters) = join!(Ending::announced(), adapters.derive());
+    let adapters = adapters?;
     Ok(Started { adapters, ending })
 }
 
@@ -54,12 +53,14 @@ pub async fn start(needs: &[Need]) -> Result<Started, Error> {
 /// As [`start`]; and what is wrong with the map, by line.
 pub async fn start_with_map(needs: &[Need]) -> Result<(Started, Arc<DataMap>), Error> {
     let adapters = settled(needs).await?;
-    let ending = spawn(Ending::announced());
-    let derived = spawn(adapters.clone().derive());
-    let (text, written_at) = adapters.data_map_and_when().await?;
+    let reader = adapters.clone();
+    let (ending, adapters, map) = join!(
+        Ending::announced(),
+        adapters.derive(),
+        reader.data_map_and_when()
+    );
+    let (adapters, (text, written_at)) = (adapters?, map?);
     let map = Arc::new(DataMap::parse(&text)?.written_at(written_at));
-    let adapters = derived.await??;
-    let ending = ending.await?;
     Ok((Started { adapters, ending }, map))
 }
 
