@@ -24,5 +24,6 @@ mod openings;
 mod rewrite;
 mod stamps;
 mod support;
+mod traces;
 mod witness;
 mod writer;
