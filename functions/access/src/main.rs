@@ -2,7 +2,8 @@
 
 use quittance_aws::lambda;
 
-#[tokio::main]
+// A little more than one processor's time is this function's: connections have a thread beside.
+#[tokio::main(worker_threads = 1)]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let (function, map) = lambda::start_with_map(&quittance_access::NEEDS).await?;
     let worker = quittance_access::wire(&function.adapters, map, lambda::handler())?;

@@ -2,7 +2,8 @@
 
 use quittance_aws::lambda;
 
-#[tokio::main]
+// Less than one processor's time is this function's: one thread does all, and starts sooner.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     let (function, map) = lambda::start_with_map(&quittance_published::NEEDS).await?;
     let router = quittance_published::router(quittance_published::wire(&function.adapters, &map)?);

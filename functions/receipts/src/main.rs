@@ -2,7 +2,8 @@
 
 use quittance_aws::lambda;
 
-#[tokio::main]
+// Less than one processor's time is this function's: one thread does all, and starts sooner.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let function = lambda::start(&quittance_receipts::NEEDS).await?;
     let receipts = quittance_receipts::wire(&function.adapters, lambda::handler()).await?;
