@@ -1,10 +1,13 @@
-//! A time stamp on a receipt's signature, through the program: judged, refused, and put into a bundle.
+//! A time stamp on a receipt's signature, through the program: judged, refused, put into a bundle and a bag.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
+use data_encoding::BASE64;
 use serde_json::Value;
 
-use crate::local::dsr;
+use crate::local::{Local, customers, dsr, until};
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -93,3 +96,130 @@ fn a_bundle_takes_the_stamp_along() {
     let stamps = stamped.pointer(place).and_then(Value::as_array).unwrap();
     assert_eq!(stamps.len(), 1);
 }
+
+/// An authority: `openssl ts`, with a certificate that its readers trust by itself.
+pub(crate) struct Authority(tempfile::TempDir);
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let it = Self(tempfile::tempdir().unwrap());
+        std::fs::write(it.0.path().join("cnf"), CONFIG).unwrap();
+        std::fs::write(it.0.path().join("serial"), "01").unwrap();
+        it.openssl(
+            "req -x509 -config cnf -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 \
+             -subj /O=Example/CN=stamps -keyout key.pem -out cert.pem",
+        );
+        it
+    }
+
+    fn openssl(&self, arguments: &str) {
+        let output = Command::new("openssl")
+            .args(arguments.split_whitespace())
+            .current_dir(self.0.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "openssl {arguments}: {said}");
+    }
+
+    pub(crate) fn certificate(&self) -> PathBuf {
+        self.0.path().join("cert.pem")
+    }
+
+    /// Stamps the signature of a receipt.
+    pub(crate) fn stamp(&self, receipt: &Path) -> Vec<u8> {
+        let file: Value = serde_json::from_slice(&std::fs::read(receipt).unwrap()).unwrap();
+        let signature = file.pointer("/dsse/signatures/0/sig").unwrap();
+        let signature = BASE64.decode(signature.as_str().unwrap().as_bytes());
+        std::fs::write(self.0.path().join("sig.der"), signature.unwrap()).unwrap();
+        self.openssl("ts -query -data sig.der -sha256 -cert -out query");
+        self.openssl(
+            "ts -reply -config cnf -queryfile query -signer cert.pem -inkey key.pem -out answer",
+        );
+        std::fs::read(self.0.path().join("answer")).unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_stamped_is_packed_with_its_stamps() {
+    let dir = tempfile::tempdir().unwrap();
+    let local = Local::start(dir.path());
+    let email = customers()[0]["email"].as_str().unwrap().to_owned();
+    let asked = local
+        .ask(&email, "opt_out", "stamped-0123456789abcdef")
+        .await;
+    let asked = asked.unwrap();
+    until(Duration::from_mins(5), Duration::from_secs(1), || async {
+        let status = local.status(&asked).await.unwrap();
+        let closed = status["stage"] == "closed";
+        closed.then_some(()).ok_or_else(|| status.to_string())
+    })
+    .await;
+    // No day is over yet, so there is no account of it, and the bag says so; receipts are packed all the same.
+    let export = |name: &str| {
+        let bag = dir.path().join(name);
+        let output = local.run(&["evidence", "export", bag.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(6), "{output:?}");
+        bag
+    };
+    // Receipts as they are; nobody stamps for a local deployment, so a company's authority is stood in for.
+    let plain = export("plain");
+    assert!(!plain.join("data/timestamps").exists());
+    let authority = Authority::new();
+    let clients = quittance_aws::clients::Clients::local(&local.endpoint).await;
+    let names = [
+        format!("{}.acceptance.receipt", asked.reference),
+        format!("{}.receipt", asked.reference),
+    ];
+    for name in &names {
+        let receipt = plain.join(format!("data/receipts/{name}.json"));
+        let put = clients.s3().put_object().bucket("quittance-evidence");
+        let put = put.key(format!("timestamps/{name}.tsr"));
+        let stamp = authority.stamp(&receipt);
+        put.body(stamp.into()).send().await.unwrap();
+    }
+    let bag = export("stamped");
+    let stamps = std::fs::read_dir(bag.join("data/timestamps")).unwrap();
+    assert_eq!(stamps.count(), names.len());
+    for name in &names {
+        as_the_bag_says(&bag, name, &authority.certificate());
+    }
+}
+
+/// What `VERIFY.md` in the bag tells a stranger to type.
+fn as_the_bag_says(bag: &Path, name: &str, anchors: &Path) {
+    let told = std::fs::read_to_string(bag.join("data/VERIFY.md")).unwrap();
+    let (_, commands) = told.split_once("```sh\n").unwrap();
+    let (commands, _) = commands.split_once("```").unwrap();
+    let commands = format!("set -e\n{commands}")
+        .replace("NAME.receipt", name)
+        .replace("CERTIFICATES", anchors.to_str().unwrap())
+        .replace("sig.der", "../sig.der");
+    let output = Command::new("sh")
+        .args(["-c", &commands])
+        .current_dir(bag)
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(
+        output.status.success() && said.contains("Verification: OK"),
+        "{said}"
+    );
+}
+
+const CONFIG: &str = "[req]
+distinguished_name = name
+x509_extensions = stamps
+[name]
+[stamps]
+extendedKeyUsage = critical, timeStamping
+[tsa]
+default_tsa = example
+[example]
+serial = serial
+default_policy = 1.2.3.4
+digests = sha256
+signer_digest = sha256
+ess_cert_id_alg = sha256
+";

@@ -255,6 +255,10 @@ pub(crate) enum EvidenceCommand {
         /// The policy that you trust; the bag's own is not used
         #[arg(long, value_name = "FILE")]
         policy: PathBuf,
+        /// The certificates (PEM) of the time-stamping authorities that you trust; without them, the bag's time
+        /// stamps are not judged
+        #[arg(long, value_name = "PEM")]
+        anchors: Option<PathBuf>,
         /// Answer in JSON
         #[arg(long)]
         json: bool,
@@ -269,6 +273,9 @@ pub(crate) struct OpenEvidenceArgs {
     pub(crate) store: String,
     /// The place, as `dsr evidence places` writes it
     pub(crate) place: String,
+    /// Of a batch's receipt: the reference of the member whose evidence it is, as `dsr batch outcomes` lists them
+    #[arg(long, value_name = "REFERENCE")]
+    pub(crate) member: Option<String>,
     /// The policy by which the receipt is verified first
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: PathBuf,

@@ -3,6 +3,7 @@
 //! What a bag holds and how it is packed is [`quittance_core::bag`]'s. Nothing is packed that was not
 //! verified first: the log is rebuilt, every receipt compared.
 
+mod bag;
 mod opening;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +17,6 @@ use quittance_aws::clock::SystemClock;
 use quittance_core::account::{Entry, Fact};
 use quittance_core::audit::Period;
 use quittance_core::bag::{Contents, pack};
-use quittance_core::digest::Digest;
 use quittance_core::id::{LeafId, RequestId};
 use quittance_core::receipt::Day;
 use quittance_engine::ports::{Clock as _, Evidence, TileStore};
@@ -28,8 +28,8 @@ use quittance_tlog::{TileKind, TilePath};
 use crate::args::{EvidenceArgs, EvidenceCommand, ExportArgs};
 use crate::demo::leave::claim;
 use crate::offline::audit::{self, judge};
-use crate::offline::{log, parse_policy};
-use crate::printing::{Failure, data, json, verification_failed};
+use crate::offline::log;
+use crate::printing::Failure;
 use crate::{company, policy, wait_for};
 
 /// Files by path or name.
@@ -54,8 +54,9 @@ pub(crate) fn evidence(args: EvidenceArgs) -> Result<ExitCode, Failure> {
         EvidenceCommand::Verify {
             bag,
             policy,
+            anchors,
             json: as_json,
-        } => verify(&bag, &policy, as_json),
+        } => bag::verify(&bag, &policy, anchors.as_deref(), as_json),
     }
 }
 
@@ -87,7 +88,12 @@ pub(crate) async fn pack_into(
     let wanted = wanted(&entries, period);
     let (text, policy) = policy::published_or_made(adapters, witnesses).await?;
     let log = log_files(adapters).await?;
-    let receipts = receipts(&store, &entries, &wanted).await?;
+    let leaves = leaves(&entries, &wanted);
+    let receipts = receipts(&store, &leaves).await?;
+    let manifests = entries.iter().map(|entry| entry.id);
+    let manifests = manifests.filter(|id| matches!(id, LeafId::Manifest(_)));
+    let stamped: Vec<LeafId> = leaves.into_iter().chain(manifests).collect();
+    let timestamps = timestamps(&store, &stamped).await?;
     let timeline = timeline(adapters, &wanted).await?;
     let work = tempfile::tempdir()?;
     write(work.path(), &log)?;
@@ -104,6 +110,7 @@ pub(crate) async fn pack_into(
         policy: &text,
         log: &log,
         receipts: &receipts,
+        timestamps: &timestamps,
         timeline: &timeline,
         audit: &told.audit,
     });
@@ -125,20 +132,18 @@ fn wanted(entries: &[Entry], period: Period) -> BTreeSet<RequestId> {
         .collect()
 }
 
-async fn receipts(
-    store: &dyn Evidence,
-    entries: &[Entry],
-    wanted: &BTreeSet<RequestId>,
-) -> Result<Files, Failure> {
+/// What was said about these requests.
+fn leaves(entries: &[Entry], wanted: &BTreeSet<RequestId>) -> Vec<LeafId> {
+    let ids = entries.iter().map(|entry| entry.id);
+    ids.filter(|id| {
+        id.request()
+            .is_some_and(|request| wanted.contains(&request))
+    })
+    .collect()
+}
+
+async fn receipts(store: &dyn Evidence, leaves: &[LeafId]) -> Result<Files, Failure> {
     let mut receipts = Files::new();
-    let leaves: Vec<LeafId> = entries
-        .iter()
-        .map(|entry| entry.id)
-        .filter(|id| {
-            id.request()
-                .is_some_and(|request| wanted.contains(&request))
-        })
-        .collect();
     for some in leaves.chunks(AT_ONCE) {
         let reads = some.iter().map(|leaf| async move {
             let (name, file) = (leaf.file_name(), receipt_of(store, leaf).await?);
@@ -149,6 +154,21 @@ async fn receipts(
         receipts.extend(try_join_all(reads).await?);
     }
     Ok(receipts)
+}
+
+/// The time stamps that an authority gave on these so far: none, where nobody is asked.
+async fn timestamps(store: &dyn Evidence, leaves: &[LeafId]) -> Result<Files, Failure> {
+    let mut timestamps = Files::new();
+    for some in leaves.chunks(AT_ONCE) {
+        let reads = some.iter().map(|leaf| async move {
+            let place = paths::timestamp(leaf);
+            let stamp = store.read(&place).await?;
+            let name = place.trim_start_matches(paths::TIMESTAMPS).to_owned();
+            Ok::<_, Failure>(stamp.map(|stamp| (name, stamp)))
+        });
+        timestamps.extend(try_join_all(reads).await?.into_iter().flatten());
+    }
+    Ok(timestamps)
 }
 
 /// What happened to each request, a line each; the ledger holds nothing personal.
@@ -215,75 +235,6 @@ fn tree_paths(size: u64) -> Vec<String> {
         paths.extend(tiles.map(|tile| tile.to_string()));
     }
     paths
-}
-
-/// `dsr evidence verify`.
-fn verify(bag: &Path, policy: &Path, as_json: bool) -> Result<ExitCode, Failure> {
-    let policy = parse_policy(policy)?;
-    log::require(bag)?;
-    let changed = changed(bag)?;
-    let payload = bag.join("data");
-    log::require(&payload.join("log"))?;
-    let rebuilt = log::rebuild(&payload.join("log"), &policy);
-    let receipts = audit::read_receipts(&payload.join("receipts"))?;
-    let told = judge(rebuilt, &receipts, &policy, Period::default());
-    if as_json {
-        json(&serde_json::json!({
-            "ok": told.audit.ok && changed.is_empty(),
-            "changed": changed,
-            "audit": told,
-        }));
-    } else {
-        for (path, why) in &changed {
-            data(&format!("FAILED   {path}: {why}"));
-        }
-        audit::tell(&told);
-        data(if changed.is_empty() {
-            "the bag is as it was packed"
-        } else {
-            "the bag is NOT as it was packed"
-        });
-    }
-    Ok(if changed.is_empty() {
-        audit::code(&told.audit)
-    } else {
-        verification_failed()
-    })
-}
-
-/// Compares every file with the bag's lists, both ways.
-fn changed(bag: &Path) -> Result<BTreeMap<String, &'static str>, Failure> {
-    let mut changed = BTreeMap::new();
-    let mut present = BTreeSet::new();
-    let mut unreadable = Vec::new();
-    log::list(bag, "", &mut present, &mut unreadable);
-    for problem in unreadable {
-        changed.insert(problem.path, "cannot be read");
-    }
-    for list in ["tagmanifest-sha256.txt", "manifest-sha256.txt"] {
-        present.remove(list);
-        let text = std::fs::read_to_string(bag.join(list))
-            .map_err(|error| crate::offline::unreadable(&bag.join(list), &error))?;
-        for line in text.lines() {
-            let Some((digest, path)) = line.split_once("  ") else {
-                changed.insert(list.to_owned(), "has a line that is none");
-                continue;
-            };
-            // Only what was listed as a file below the bag is looked at: no path leads out of it.
-            if !present.remove(path) {
-                changed.insert(path.to_owned(), "is missing");
-                continue;
-            }
-            let bytes = std::fs::read(bag.join(path))?;
-            if Digest::of(&bytes).to_string() != digest {
-                changed.insert(path.to_owned(), "is not what was packed");
-            }
-        }
-    }
-    for path in present {
-        changed.insert(path, "was not packed");
-    }
-    Ok(changed)
 }
 
 /// Writes files below a directory.

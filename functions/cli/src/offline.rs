@@ -103,12 +103,17 @@ fn stamped(
     anchors: &Path,
 ) -> Result<Result<Stamped, TimestampError>, Failure> {
     let stamp = read(stamp, MAX_TIMESTAMP_BYTES)?;
-    let pem = read(anchors, MAX_POLICY_BYTES)?;
-    let pem = String::from_utf8(pem)
-        .map_err(|_| Failure::failed("the certificates are not PEM: give text files"))?;
-    let anchors = Anchors::parse(&pem)?;
+    let anchors = read_anchors(anchors)?;
     let file = ReceiptFile::parse(receipt)?;
     Ok(verify_timestamp(&file, &stamp, &anchors))
+}
+
+/// Reads the certificates of the time-stamping authorities that somebody trusts.
+pub(crate) fn read_anchors(path: &Path) -> Result<Anchors, Failure> {
+    let pem = read(path, MAX_POLICY_BYTES)?;
+    let pem = String::from_utf8(pem)
+        .map_err(|_| Failure::failed("the certificates are not PEM: give text files"))?;
+    Ok(Anchors::parse(&pem)?)
 }
 
 /// `dsr bundle`.

@@ -18,6 +18,7 @@ pub mod manifest;
 pub mod matching;
 pub mod message;
 pub mod outcome;
+pub mod peaks;
 pub mod plan;
 pub mod pseudonym;
 pub mod receipt;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{Digest, Tag};
+use crate::peaks::Peaks;
 pub use crate::receipt::statement::{CheckMethod, ResidualKind};
 
 /// What a task did. Every number counts items, objects or versions.
@@ -41,6 +42,9 @@ pub struct TaskOutcome {
     pub evidence_root: Option<Digest>,
     /// How many leaves that tree has.
     pub evidence_count: u64,
+    /// Of a batch: the tree over the roots of its members, of which `evidence_root` is the root.
+    #[serde(default, skip_serializing_if = "Peaks::is_empty")]
+    pub member_roots: Peaks,
     /// The look back.
     pub check: Option<Check>,
     /// Copies that the effects did not reach.

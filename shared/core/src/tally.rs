@@ -3,6 +3,8 @@
 //! The sums stand where a person's own outcome would: in the tasks of the batch, from which its
 //! receipt is drawn. Members who were refused, or withdrew, add nothing.
 
+use quittance_tlog::leaf_hash;
+
 use crate::digest::Digest;
 use crate::outcome::{Check, Exemption, TaskOutcome};
 use crate::task::{Task, TaskStage};
@@ -47,9 +49,12 @@ fn add_outcome(sum: &mut TaskOutcome, member: &TaskOutcome) {
         if a.at >= b.at { a } else { b }
     });
     if let Some(root) = member.evidence_root {
-        let before = sum.evidence_root.unwrap_or(Digest::new([0; 32]));
-        let link = [*before.as_bytes(), *root.as_bytes()].concat();
-        sum.evidence_root = Some(Digest::of(&link));
+        // What a program without these trees began ends in a digest that stands for its members.
+        let begun = sum.evidence_root.filter(|_| sum.member_roots.is_empty());
+        for entry in begun.into_iter().chain([root]) {
+            sum.member_roots.push(leaf_hash(entry.as_bytes()));
+        }
+        sum.evidence_root = Some(Digest::new(*sum.member_roots.root().as_bytes()));
     }
     sum.evidence_count = sum.evidence_count.saturating_add(member.evidence_count);
     sum.residuals.extend(&member.residuals);
@@ -79,6 +84,7 @@ mod tests {
     use crate::fault::BlockReason;
     use crate::id::{RequestId, StoreId};
     use crate::outcome::CheckMethod;
+    use crate::receipt::members_root;
     use crate::task::{Block, Was};
 
     fn at(second: i64) -> Timestamp {
@@ -132,6 +138,8 @@ mod tests {
             sum.outcome.evidence_root, other.outcome.evidence_root,
             "in order"
         );
+        let roots = [3_u64, 4].map(|deleted| Digest::of(&deleted.to_be_bytes()));
+        assert_eq!(sum.outcome.evidence_root, Some(members_root(&roots)));
     }
 
     #[test]

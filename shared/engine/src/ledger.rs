@@ -26,10 +26,6 @@ impl Version {
 
 /// Something the ledger keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "most items that are moved about are requests and tasks"
-)]
 pub enum Item {
     /// A request.
     Request(Request),

@@ -180,6 +180,7 @@ fn store_line(map: &DataMap, task: &Task) -> Result<StoreLine, Fault> {
         evidence_count,
         check,
         residuals,
+        member_roots: _,
     } = task.outcome.clone();
     let exempt = exempt.map(|exempt| {
         Ok::<_, Fault>(Exempt {

@@ -10,10 +10,11 @@ use std::collections::BTreeMap;
 use quittance_chaos::World;
 use quittance_chaos::check::policy;
 use quittance_chaos::script::{COPY, DELETE, OPT_OUT, all_is_well, asked, now, store};
-use quittance_chaos::world::Ask;
+use quittance_chaos::world::{Ask, Crowd};
 use quittance_core::id::{LeafId, RequestId, StoreId};
 use quittance_core::manifest::{Locator, Part};
 use quittance_core::receipt::{Opening, OpeningError, Statement, verify};
+use quittance_core::request::Right;
 use quittance_engine::desk::DeskError;
 use quittance_engine::sequencer::paths;
 use quittance_engine::vault;
@@ -54,7 +55,7 @@ fn whatever_was_touched_can_be_opened_and_nothing_else() {
         for (store, place) in &listed {
             let task = world.tasks(id).into_iter().find(|t| t.store == *store);
             let task = task.unwrap();
-            let bytes = now(world.desk().open_evidence(&statement, store, place));
+            let bytes = now(world.desk().open_evidence(&statement, store, place, None));
             if task.outcome.evidence_count == 0 {
                 assert!(matches!(bytes, Err(DeskError::NoOpening(_))), "{store}");
                 continue;
@@ -95,11 +96,11 @@ fn one_persons_opening_says_nothing_of_anothers_receipt() {
         .find(|(store, _)| store.as_str() == "customers")
         .unwrap();
     let desk = world.desk();
-    let bytes = now(desk.open_evidence(&ours, &store, &place)).unwrap();
+    let bytes = now(desk.open_evidence(&ours, &store, &place, None)).unwrap();
     let opening = Opening::parse(&bytes).unwrap();
     assert_eq!(opening.verify(&theirs, &place), Err(OpeningError::Line));
     // Nor can one be made: it was not touched for them.
-    let none = now(desk.open_evidence(&theirs, &store, &place));
+    let none = now(desk.open_evidence(&theirs, &store, &place, None));
     assert!(matches!(none, Err(DeskError::NoOpening(_))));
 }
 
@@ -114,7 +115,9 @@ fn without_the_papers_or_under_another_kind_of_statement_nothing_opens() {
         .find(|(store, _)| store.as_str() == "customers")
         .unwrap();
     let open = |statement: &Statement, name: &str| {
-        now(world.desk().open_evidence(statement, &store(name), &place))
+        now(world
+            .desk()
+            .open_evidence(statement, &store(name), &place, None))
     };
     assert!(open(&statement, "customers").is_ok());
     assert!(matches!(
@@ -133,4 +136,69 @@ fn without_the_papers_or_under_another_kind_of_statement_nothing_opens() {
         open(&statement, "customers"),
         Err(DeskError::NoOpening(_))
     ));
+}
+
+#[test]
+fn each_members_things_open_under_their_batchs_receipt() {
+    let world = World::new(4, 1);
+    let batch = now(world.hand_in(Crowd {
+        people: &[0, 1, 2],
+        right: Right::Deletion,
+    }))
+    .unwrap();
+    // Somebody who is on no list, and has a receipt of their own.
+    let alone = asked(
+        &world,
+        Ask {
+            person: 3,
+            ..DELETE
+        },
+    );
+    world.settle();
+    all_is_well(&world);
+    let stated = statement(&world, batch);
+    let outcomes = now(world.desk().outcomes(batch, 0, u32::MAX)).unwrap();
+    let members: Vec<RequestId> = world
+        .requests()
+        .into_iter()
+        .map(|request| request.id)
+        .filter(|id| outcomes.iter().any(|one| one.reference == id.reference()))
+        .collect();
+    assert_eq!(members.len(), 3);
+    let open = |statement: &Statement, store: &StoreId, place: &Locator, member| {
+        let bytes = now(world.desk().open_evidence(statement, store, place, member));
+        bytes.map(|bytes| Opening::parse(&bytes).unwrap())
+    };
+    let mut opened = 0;
+    for member in &members {
+        for (store, place) in listed(&world, *member) {
+            let task = world.tasks(*member).into_iter().find(|t| t.store == store);
+            if task.unwrap().outcome.evidence_count == 0 {
+                continue;
+            }
+            let opening = open(&stated, &store, &place, Some(*member)).unwrap();
+            assert_eq!(opening.verify(&stated, &place), Ok(()));
+            opened += 1;
+            // A thing of one person's is nobody else's, on the list or beside it.
+            let others = members.iter().filter(|other| *other != member);
+            for other in others.filter(|_| store.as_str() == "customers") {
+                let none = open(&stated, &store, &place, Some(*other));
+                assert!(matches!(none, Err(DeskError::NoOpening(_))));
+            }
+            for wrong in [None, Some(alone), Some(batch)] {
+                assert!(open(&stated, &store, &place, wrong).is_err());
+            }
+            let theirs = statement(&world, alone);
+            assert_eq!(opening.verify(&theirs, &place), Err(OpeningError::Batch));
+            assert!(open(&theirs, &store, &place, Some(*member)).is_err());
+        }
+    }
+    let counted: u64 = world
+        .tasks(batch)
+        .iter()
+        .map(|t| t.outcome.evidence_count)
+        .sum();
+    assert_eq!(opened, counted);
+    assert!(opened > 6, "{opened}");
+    all_is_well(&world);
 }

@@ -47,7 +47,12 @@ pub(super) async fn open(asked: OpenEvidenceArgs) -> Result<ExitCode, Failure> {
     let ledger: Arc<dyn Ledger> = Arc::new(adapters.ledger()?);
     let desk = desk(&adapters, &ledger)?;
     let store = store_id(&asked.store)?;
-    let opening = told(desk.open_evidence(&statement, &store, &place).await)?;
+    let member = match &asked.member {
+        Some(reference) => Some(find(&*ledger, reference).await?),
+        None => None,
+    };
+    let opening = desk.open_evidence(&statement, &store, &place, member);
+    let opening = told(opening.await)?;
     put(&asked.out, &opening)?;
     talk("whoever holds this file can test guesses of the place: hand it to whoever may know it");
     Ok(ExitCode::SUCCESS)

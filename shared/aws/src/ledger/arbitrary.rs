@@ -15,6 +15,7 @@ use quittance_core::id::{LeafId, RequestId, StoreId};
 use quittance_core::outcome::{
     Attested, Check, CheckMethod, Exemption, ResidualKind, Residuals, TaskOutcome,
 };
+use quittance_core::peaks::Peaks;
 use quittance_core::receipt::Day;
 use quittance_core::regime::PauseReason;
 use quittance_core::request::{
@@ -26,6 +27,7 @@ use quittance_engine::ledger::{
     ClientToken, Item, Leaf, OutboxRow, ReferenceEntry, Sequenced, SubjectEntry, Suppression,
     Version,
 };
+use quittance_tlog::Hash;
 
 use super::{decode, encode, place};
 
@@ -308,9 +310,16 @@ fn outcome() -> impl Strategy<Value = TaskOutcome> {
         }
         residuals
     });
-    let evidence = (evidence, residuals);
+    let members = vec(digest(), 0..9).prop_map(|leaves| {
+        let mut peaks = Peaks::default();
+        for leaf in leaves {
+            peaks.push(Hash::new(*leaf.as_bytes()));
+        }
+        peaks
+    });
+    let evidence = (evidence, residuals, members);
     (vec(any::<u64>(), 7), exempt, attested, evidence, check).prop_map(
-        |(counts, exempt, attested, (evidence, residuals), check)| TaskOutcome {
+        |(counts, exempt, attested, (evidence, residuals, member_roots), check)| TaskOutcome {
             matched: counts[0],
             deleted: counts[1],
             redacted: counts[2],
@@ -329,6 +338,7 @@ fn outcome() -> impl Strategy<Value = TaskOutcome> {
             attested: attested.map(|(statement, at)| Attested { statement, at }),
             evidence_root: evidence.0,
             evidence_count: evidence.1,
+            member_roots,
             check: check.map(|(as_of, at, residual_matches, arrived_since)| Check {
                 method: CheckMethod::IndexQuery,
                 as_of,

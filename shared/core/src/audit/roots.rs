@@ -1,47 +1,33 @@
 //! Roots of a tree's beginnings, for rising sizes, in one pass over the leaves.
 
-use quittance_tlog::{Hash, node_hash};
+use quittance_tlog::Hash;
 
-/// The leaves taken in so far, as the roots of perfect subtrees, the largest first.
+use crate::peaks::Peaks;
+
+/// The leaves, and how many of them were taken in so far.
 pub(super) struct Roots<'l> {
     leaves: &'l [Hash],
-    size: u64,
-    peaks: Vec<(u64, Hash)>,
+    taken: Peaks,
 }
 
 impl<'l> Roots<'l> {
-    pub(super) const fn new(leaves: &'l [Hash]) -> Self {
+    pub(super) fn new(leaves: &'l [Hash]) -> Self {
         Self {
             leaves,
-            size: 0,
-            peaks: Vec::new(),
+            taken: Peaks::default(),
         }
     }
 
     /// Returns the root of the first `size` leaves; none if there are fewer.
     pub(super) fn at(&mut self, size: u64) -> Option<Hash> {
-        if size < self.size {
-            (self.size, self.peaks) = (0, Vec::new());
+        if size < self.taken.size() {
+            self.taken = Peaks::default();
         }
-        while self.size < size {
-            let leaf = *self.leaves.get(usize::try_from(self.size).ok()?)?;
-            self.push(leaf);
+        while self.taken.size() < size {
+            let next = usize::try_from(self.taken.size()).ok()?;
+            self.taken.push(*self.leaves.get(next)?);
         }
-        let mut peaks = self.peaks.iter().rev().map(|(_, hash)| *hash);
-        let last = peaks.next().unwrap_or(Hash::EMPTY_ROOT);
-        Some(peaks.fold(last, |right, left| node_hash(&left, &right)))
-    }
-
-    fn push(&mut self, leaf: Hash) {
-        let (mut width, mut hash) = (1, leaf);
-        while let Some((left_width, left)) =
-            self.peaks.pop_if(|(left_width, _)| *left_width == width)
-        {
-            hash = node_hash(&left, &hash);
-            width += left_width;
-        }
-        self.peaks.push((width, hash));
-        self.size += 1;
+        Some(self.taken.root())
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Contents<'c> {
     pub log: &'c BTreeMap<String, Vec<u8>>,
     /// Receipt files by name.
     pub receipts: &'c BTreeMap<String, Vec<u8>>,
+    /// Time stamps on receipts and manifests (RFC 3161), by name.
+    pub timestamps: &'c BTreeMap<String, Vec<u8>>,
     /// What happened to each request, a JSON object each.
     pub timeline: &'c [String],
     /// What the audit of the log came to.
@@ -74,6 +76,9 @@ pub fn pack(contents: &Contents<'_>) -> BTreeMap<String, Vec<u8>> {
     put("timeline.jsonl", timeline.into_bytes());
     for (name, bytes) in contents.receipts {
         put(&format!("receipts/{name}"), bytes.clone());
+    }
+    for (name, bytes) in contents.timestamps {
+        put(&format!("timestamps/{name}"), bytes.clone());
     }
     for (path, bytes) in contents.log {
         put(&format!("log/{path}"), bytes.clone());

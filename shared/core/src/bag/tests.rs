@@ -12,6 +12,7 @@ fn empty() -> BTreeMap<String, Vec<u8>> {
         policy: "quorum none\n",
         log: &log,
         receipts: &BTreeMap::new(),
+        timestamps: &BTreeMap::from([("a.receipt.tsr".to_owned(), vec![0x30])]),
         timeline: &["{}".to_owned()],
         audit: &audit,
     })
@@ -32,6 +33,7 @@ fn every_file_is_under_a_digest_and_the_counts_are_right() {
     assert!(text("bag-info.txt").contains(&format!("Payload-Oxum: {octets}.{count}\n")));
     assert_eq!(text("bagit.txt"), BAGIT);
     assert_eq!(text("data/timeline.jsonl"), "{}\n");
+    assert_eq!(bag["data/timestamps/a.receipt.tsr"], [0x30]);
 }
 
 #[test]

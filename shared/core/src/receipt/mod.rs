@@ -23,6 +23,7 @@ pub use self::file::{FileError, MAX_FILE_BYTES, MEDIA_TYPE, ReceiptFile};
 pub use self::leaf::leaf_bytes;
 pub use self::opening::{
     MAX_OPENING_BYTES, OPENING_MEDIA_TYPE, Opening, OpeningError, evidence_leaf, evidence_root,
+    members_root,
 };
 pub use self::policy::{Policy, PolicyError, PolicySigner, policy_text, policy_text_of};
 pub use self::sigstore::{SigstoreBundle, log_id};

@@ -26,6 +26,12 @@ pub fn evidence_root(leaves: &[Tag]) -> Digest {
     Digest::new(*tree_root(&hashes(leaves)).as_bytes())
 }
 
+/// RFC 6962 root over the roots of a batch's members, in the order of its list: the evidence of one can be
+/// opened without the others'.
+pub fn members_root(roots: &[Digest]) -> Digest {
+    Digest::new(*tree_root(&entries(roots)).as_bytes())
+}
+
 /// One leaf, its own key, and the path to the root. Whoever holds it can test guesses of the place.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -39,6 +45,19 @@ pub struct Opening {
     store_id: StoreId,
     leaf: Tag,
     leaf_key: HmacKey,
+    path: Vec<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    member: Option<Member>,
+}
+
+/// Whose evidence of a batch the leaf is in: the root of a member, and its path to the batch's.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Member {
+    evidence_root: Digest,
+    count: u64,
+    index: u64,
+    members: u64,
     path: Vec<Digest>,
 }
 
@@ -66,10 +85,31 @@ impl Opening {
             store_id: store.clone(),
             leaf,
             leaf_key,
-            path: path
-                .iter()
-                .map(|hash| Digest::new(*hash.as_bytes()))
-                .collect(),
+            path: digests(&path),
+            member: None,
+        })
+    }
+
+    /// Makes a member's opening one of its batch, whose line is `line`. `roots` are those of all members who
+    /// have one, in the order of the list, and this member's is at `index`.
+    pub fn in_batch(self, roots: &[Digest], index: usize, line: &StoreLine) -> Option<Self> {
+        let root = roots
+            .get(index)
+            .filter(|root| **root == self.evidence_root)?;
+        let member = Member {
+            evidence_root: *root,
+            count: self.count,
+            index: u64::try_from(index).ok()?,
+            members: u64::try_from(roots.len()).ok()?,
+            path: digests(&inclusion_path(&entries(roots), index)),
+        };
+        Some(Self {
+            version: IN_BATCH,
+            evidence_root: members_root(roots),
+            count: line.evidence_count,
+            store: line.store.clone(),
+            member: Some(member),
+            ..self
         })
     }
 
@@ -84,13 +124,17 @@ impl Opening {
             return Err(OpeningError::Malformed);
         }
         let opening: Self = serde_json::from_slice(bytes).map_err(|_| OpeningError::Malformed)?;
-        if opening.version != VERSION {
-            return Err(OpeningError::Version(opening.version));
+        let is_one = match (opening.version, &opening.member) {
+            (VERSION, None) => true,
+            (IN_BATCH, Some(member)) => member.count.max(member.members) <= MAX_NUMBER,
+            (VERSION | IN_BATCH, _) => false,
+            (other, _) => return Err(OpeningError::Version(other)),
+        };
+        if is_one && opening.count <= MAX_NUMBER && opening.to_canonical_bytes()? == bytes {
+            Ok(opening)
+        } else {
+            Err(OpeningError::Malformed)
         }
-        if opening.count > MAX_NUMBER || opening.to_canonical_bytes()? != bytes {
-            return Err(OpeningError::Malformed);
-        }
-        Ok(opening)
     }
 
     /// Writes the canonical JSON bytes.
@@ -112,7 +156,7 @@ impl Opening {
             Statement::Receipt(_, receipt) | Statement::Amendment(_, receipt) => receipt,
             Statement::Acceptance(..) | Statement::Manifest(_) => return Err(OpeningError::Kind),
         };
-        if receipt.members.is_some() {
+        if receipt.members.is_some() != self.member.is_some() {
             return Err(OpeningError::Batch);
         }
         let is_line = |line: &StoreLine| {
@@ -123,15 +167,17 @@ impl Opening {
         if receipt.right != self.right || !receipt.stores.iter().any(is_line) {
             return Err(OpeningError::Line);
         }
-        let path: Vec<Hash> = self
-            .path
-            .iter()
-            .map(|digest| Hash::new(*digest.as_bytes()))
-            .collect();
-        let root = Hash::new(*self.evidence_root.as_bytes());
+        let (root, count) = match &self.member {
+            None => (&self.evidence_root, self.count),
+            Some(member) => {
+                let entry = leaf_hash(member.evidence_root.as_bytes());
+                let (at, of) = (member.index, member.members);
+                stands(&entry, at, of, &member.path, &self.evidence_root)?;
+                (&member.evidence_root, member.count)
+            }
+        };
         let leaf = leaf_hash(self.leaf.as_bytes());
-        verify_inclusion(&leaf, self.index, self.count, &path, &root)
-            .map_err(|_| OpeningError::Path)?;
+        stands(&leaf, self.index, count, &self.path, root)?;
         if leaf_of(&self.leaf_key, self.right, &self.store_id, place) == self.leaf {
             Ok(())
         } else {
@@ -143,8 +189,10 @@ impl Opening {
 /// Why an opening shows nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpeningError {
-    /// The receipt is a batch's, whose roots are chains over its members' roots.
-    #[error("the receipt is a batch's: its evidence cannot be opened one by one")]
+    /// The receipt is a batch's and this opens one person's, or the other way round.
+    #[error(
+        "one of receipt and opening is a batch's, and the other one person's: it opens another receipt"
+    )]
     Batch,
     /// Not a receipt's or amendment's statement.
     #[error("only receipts and amendments have evidence to open")]
@@ -162,7 +210,9 @@ pub enum OpeningError {
     #[error("the leaf stands in the receipt's evidence, but names another place than this one")]
     Place,
     /// Of another version.
-    #[error("this is an opening of version {0}, and only version {VERSION} is known here")]
+    #[error(
+        "this is an opening of version {0}, and only versions {VERSION} and {IN_BATCH} are known here"
+    )]
     Version(u64),
 }
 
@@ -179,6 +229,31 @@ fn leaf_of(leaf_key: &HmacKey, right: Right, store: &StoreId, place: &Locator) -
 
 fn parts<'a>(right: Right, store: &'a StoreId, place: &'a [u8]) -> [&'a [u8]; 3] {
     [right.name().as_bytes(), store.as_str().as_bytes(), place]
+}
+
+fn stands(
+    entry: &Hash,
+    index: u64,
+    count: u64,
+    path: &[Digest],
+    root: &Digest,
+) -> Result<(), OpeningError> {
+    let hash = |digest: &Digest| Hash::new(*digest.as_bytes());
+    let path: Vec<Hash> = path.iter().map(hash).collect();
+    verify_inclusion(entry, index, count, &path, &hash(root)).map_err(|_| OpeningError::Path)
+}
+
+fn digests(path: &[Hash]) -> Vec<Digest> {
+    path.iter()
+        .map(|hash| Digest::new(*hash.as_bytes()))
+        .collect()
+}
+
+fn entries(roots: &[Digest]) -> Vec<Hash> {
+    roots
+        .iter()
+        .map(|root| leaf_hash(root.as_bytes()))
+        .collect()
 }
 
 fn hashes(leaves: &[Tag]) -> Vec<Hash> {
@@ -211,6 +286,9 @@ fn inclusion_path(leaves: &[Hash], index: usize) -> Vec<Hash> {
 pub const OPENING_MEDIA_TYPE: &str = "application/vnd.quittance.opening+json";
 /// The longest opening that is parsed.
 pub const MAX_OPENING_BYTES: usize = 16 * 1024;
+/// Of one person's receipt.
 const VERSION: u64 = 1;
+/// Of a batch's receipt.
+const IN_BATCH: u64 = 2;
 const LEAF_KEY: &str = "dsr-evidence-key/v2";
 const LEAF: &str = "dsr-evidence/v2";

@@ -164,7 +164,7 @@ impl Desk {
         Ok(request.members().is_some())
     }
 
-    async fn member(&self, batch: RequestId, n: u32) -> Result<Option<Member>, Fault> {
+    pub(super) async fn member(&self, batch: RequestId, n: u32) -> Result<Option<Member>, Fault> {
         Ok(match self.ledger.load(&Key::Member(batch, n)).await? {
             Some(Stored {
                 item: Item::Member(member),
