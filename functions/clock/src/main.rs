@@ -3,7 +3,7 @@
 use quittance_aws::lambda;
 use quittance_clock::Clockwork;
 
-// Less than one processor's time is this function's: one thread does all, and starts sooner.
+// Lambda gives a function little more than one processor at most: one thread does all, and starts sooner.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let (function, map) = lambda::start_with_map(&quittance_clock::NEEDS).await?;

@@ -2,8 +2,8 @@
 
 use quittance_aws::lambda;
 
-// A little more than one processor's time is this function's: connections have a thread beside.
-#[tokio::main(worker_threads = 1)]
+// Lambda gives a function little more than one processor at most: one thread does all, and starts sooner.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let (function, map) = lambda::start_with_map(&quittance_deletion::NEEDS).await?;
     let worker = quittance_deletion::wire(&function.adapters, map, lambda::handler())?;

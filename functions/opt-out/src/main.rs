@@ -2,7 +2,7 @@
 
 use quittance_aws::lambda;
 
-// Less than one processor's time is this function's: one thread does all, and starts sooner.
+// Lambda gives a function little more than one processor at most: one thread does all, and starts sooner.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let (function, map) = lambda::start_with_map(&quittance_opt_out::NEEDS).await?;

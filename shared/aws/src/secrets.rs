@@ -2,7 +2,8 @@
 //! leaves KMS, or from files that only their owner may read.
 //!
 //! KMS computes a MAC over a fixed label, and that is the key: every process derives the same one,
-//! nothing secret is stored anywhere, and a role without `kms:GenerateMac` on that key has it not.
+//! nothing secret is stored anywhere, and a role without `kms:GenerateMac` on that key has it not. Those of tags
+//! and suppression are made from one such MAC: a process that starts asks once.
 //! Losing the first two loses the suppression list; changing them makes open requests unfindable by
 //! subject. The door's key stands for every code and status secret: no worker has it.
 //! Per-request keys are in the vault, signing keys in [`crate::signer`].
@@ -59,17 +60,16 @@ impl Derived {
         tags: Option<KeySource>,
         intake: Option<KeySource>,
     ) -> Result<Self, SecretsError> {
-        // All at once: a process that starts makes somebody wait.
+        // Both at once: a process that starts makes somebody wait.
         let tags = async {
             let Some(KeySource::Kms(key)) = tags else {
                 return Ok(None);
             };
-            let subject = derive(client, &key, "quittance-subject-key/v1");
-            let suppression = derive(client, &key, "quittance-suppression-key/v1");
-            let (subject, suppression) = try_join!(subject, suppression)?;
+            let both = derive(client, &key, "quittance-tag-keys/v1").await?;
+            let of = |label| HmacKey::new(*both.tag(label, &[]).as_bytes());
             Ok(Some(TagKeys {
-                subject,
-                suppression,
+                subject: of("quittance-subject-key/v1"),
+                suppression: of("quittance-suppression-key/v1"),
             }))
         };
         let intake = async {
