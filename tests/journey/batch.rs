@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 use std::process::Output;
 use std::time::Duration;
 
@@ -160,6 +161,9 @@ async fn a_list_becomes_one_request_with_one_receipt_and_an_outcome_for_each() {
     let report = parsed(&verify.output().unwrap());
     assert_eq!(report["summary"]["members"], 25, "{report}");
 
+    let row: Vec<&str> = rows[1].split(',').collect();
+    one_members_thing_is_opened(&local, row[1], &reference, &file, &policy);
+
     // Nobody of the list is left in the shop's tables.
     let left = format!("{:?}", local.items("shop-customers").await);
     for n in 30..55 {
@@ -172,4 +176,48 @@ async fn a_list_becomes_one_request_with_one_receipt_and_an_outcome_for_each() {
     assert_eq!(listed.as_array().unwrap().len(), 2);
     let all = parsed(&local.run(&["request", "list", "--closed", "--members", "--json"]));
     assert_eq!(all.as_array().unwrap().len(), 2 + 25 + 5);
+}
+
+/// Of everything that the batch's receipt counts, one member's thing is shown, and nobody else's.
+fn one_members_thing_is_opened(
+    local: &Local,
+    member: &str,
+    batch: &str,
+    receipt: &Path,
+    policy: &Path,
+) {
+    let places = local.run(&["evidence", "places", member, "customers"]);
+    let places = String::from_utf8(places.stdout).unwrap();
+    let place = places.lines().next().unwrap();
+    let opening = receipt.with_file_name("opening.json");
+    let [receipt, policy, opening] = [receipt, policy, &opening].map(|path| path.to_str().unwrap());
+    let open = |whose: &[&str]| {
+        let mut args = vec!["evidence", "open", receipt, "customers", place];
+        args.extend(["--policy", policy, "--out", opening]);
+        args.extend(whose);
+        local.run(&args)
+    };
+    let unnamed = open(&[]);
+    assert!(!unnamed.status.success());
+    assert!(
+        said(&unnamed).contains("name the member"),
+        "{}",
+        said(&unnamed)
+    );
+    let stranger = open(&["--member", batch]);
+    assert!(
+        said(&stranger).contains("no member of this batch"),
+        "{}",
+        said(&stranger)
+    );
+    let opened = open(&["--member", member]);
+    assert!(opened.status.success(), "{}", said(&opened));
+    let check = |place: &str| {
+        let mut command = dsr();
+        command.args(["evidence", "check", opening, "--receipt", receipt]);
+        command.args(["--place", place, "--policy", policy]);
+        command.output().unwrap().status.code()
+    };
+    assert_eq!(check(place), Some(0));
+    assert_eq!(check(&place.replace("\"}", "9\"}")), Some(6));
 }
