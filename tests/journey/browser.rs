@@ -20,10 +20,7 @@ fn a_person_walks_through_every_page_without_javascript() {
     let out = std::env::var("QUITTANCE_SCREENSHOTS")
         .map_or_else(|_| dir.path().join("seen"), std::path::PathBuf::from);
     let mut walk = Command::new(tool("QUITTANCE_BROWSER_PYTHON"))
-        .arg(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../../tests/browser/walk.py"
-        ))
+        .arg("../../tests/browser/walk.py")
         .arg(format!("{}/", local.api))
         .arg(local.dir.join("mailbox"))
         .arg(&out)

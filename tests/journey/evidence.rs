@@ -3,12 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use http::StatusCode;
-use quittance_core::digest::Digest;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::local::dsr;
-use crate::stamps::Authority;
+use crate::{fsck, stamps};
 
 pub(crate) fn judge(command: &str, what: &Path, policy: &Path) -> Output {
     dsr()
@@ -63,7 +61,7 @@ fn the_demo_leaves_evidence_that_stands_and_falls() {
 
     let log = out.join("log");
     assert_eq!(judge("fsck", &log, &policy).status.code(), Some(0));
-    served_over_http_it_is_judged_the_same(&log, &policy);
+    fsck::served_over_http_it_is_judged_the_same(&log, &policy);
     let tile = std::fs::read_dir(log.join("tile/0"))
         .unwrap()
         .next()
@@ -80,7 +78,7 @@ fn the_demo_leaves_evidence_that_stands_and_falls() {
     } else {
         tile
     };
-    damage_is_told(&log, &policy, &tile);
+    fsck::damage_is_told(&log, &policy, &tile);
 
     the_account_stands_and_falls(&out);
     the_bag_stands_and_falls(&out);
@@ -252,66 +250,7 @@ fn the_bag_stands_and_falls(out: &Path) {
     std::fs::write(&list, whole).unwrap();
     std::fs::write(&manifest, bytes).unwrap();
     assert!(ours().status.success(), "all is as it was");
-    a_stamp_in_the_bag_stands_and_falls(&bag, &policy);
-}
-
-/// A bag is packed anew with a time stamp in it, by somebody who is asked for one.
-fn a_stamp_in_the_bag_stands_and_falls(bag: &Path, policy: &Path) {
-    let judged = |anchors: Option<&Path>| {
-        let mut command = dsr();
-        command.args(["evidence", "verify", "--json", "--policy"]);
-        command.arg(policy).arg(bag);
-        if let Some(anchors) = anchors {
-            command.arg("--anchors").arg(anchors);
-        }
-        let output = command.output().unwrap();
-        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
-        (output.status.code(), said["timestamps"].clone())
-    };
-    let receipts = std::fs::read_dir(bag.join("data/receipts")).unwrap();
-    let mut receipts: Vec<PathBuf> = receipts.map(|entry| entry.unwrap().path()).collect();
-    receipts.sort();
-    let authority = Authority::new();
-    let stamp = authority.stamp(&receipts[0]);
-    let put = |receipt: &Path, stamp: &[u8]| {
-        let name = receipt.file_name().unwrap().to_str().unwrap();
-        let path = format!("data/timestamps/{}", name.replace(".json", ".tsr"));
-        std::fs::create_dir_all(bag.join("data/timestamps")).unwrap();
-        std::fs::write(bag.join(&path), stamp).unwrap();
-        list_anew(bag, "manifest-sha256.txt", &path);
-        list_anew(bag, "tagmanifest-sha256.txt", "manifest-sha256.txt");
-    };
-    put(&receipts[0], &stamp);
-    let (code, said) = judged(Some(&authority.certificate()));
-    let all = json!({"count": 1, "judged": true, "failed": {}});
-    assert_eq!((code, said), (Some(0), all));
-    // Nobody is believed who was not named, and nothing is said of what was not judged.
-    let (code, said) = judged(None);
-    let unknown = json!({"count": 1, "judged": false, "failed": {}});
-    assert_eq!((code, said), (Some(0), unknown));
-    let (code, said) = judged(Some(&golden("receipt_v1.anchors.pem")));
-    let failed = said["failed"].as_object().unwrap();
-    assert_eq!((code, failed.len()), (Some(6), 1), "{said}");
-    // One receipt's stamp is not another's; and one may not be about nothing.
-    put(&receipts[1], &stamp);
-    put(Path::new("DSR-NOBODY.receipt.json"), &stamp);
-    let (code, said) = judged(Some(&authority.certificate()));
-    assert_eq!((code, &said["count"]), (Some(6), &3.into()), "{said}");
-    let failed = said["failed"].as_object().unwrap();
-    assert_eq!(failed.len(), 2, "{said}");
-    assert!(failed.contains_key("DSR-NOBODY.receipt.tsr"), "{said}");
-}
-
-/// Puts a file's digest into a list of the bag, in place of the one that was there.
-fn list_anew(bag: &Path, list: &str, path: &str) {
-    let digest = Digest::of(&std::fs::read(bag.join(path)).unwrap());
-    let text = std::fs::read_to_string(bag.join(list)).unwrap();
-    let others = text
-        .lines()
-        .filter(|line| !line.ends_with(&format!("  {path}")));
-    let mut lines: Vec<String> = others.map(str::to_owned).collect();
-    lines.push(format!("{digest}  {path}"));
-    std::fs::write(bag.join(list), lines.join("\n") + "\n").unwrap();
+    stamps::one_in_a_bag_stands_and_falls(&bag, &policy);
 }
 
 #[expect(
@@ -325,82 +264,8 @@ fn python() -> String {
 
 const ADVICE: &str = "tests/run installs Python's bagit: run the tests with it, or put a Python that has it into QUITTANCE_PYTHON";
 
-/// Damages a clean log in every way, one after the other.
-fn damage_is_told(log: &Path, policy: &Path, tile: &Path) {
-    let whole = std::fs::read(tile).unwrap();
-    let name = tile.strip_prefix(log).unwrap().to_str().unwrap();
-    let told = |kind: &str, path: &str, explanation: &str| {
-        let judged = judge("fsck", log, policy);
-        let said = String::from_utf8(judged.stdout).unwrap();
-        assert_eq!(judged.status.code(), Some(6), "{said}");
-        let said: Value = serde_json::from_str(&said).unwrap();
-        let problems = said["problems"].as_array().unwrap();
-        let is_told = problems.iter().any(|problem| {
-            let text = |key: &str| problem[key].as_str().unwrap().to_owned();
-            text("kind") == kind
-                && text("path") == path
-                && text("explanation").contains(explanation)
-        });
-        assert!(is_told, "{kind} {path} {explanation}: {problems:?}");
-    };
-    let mut bent = whole.clone();
-    bent[0] ^= 1;
-    std::fs::write(tile, bent).unwrap();
-    told("differs", name, "hash 0 must be");
-    std::fs::write(tile, &whole[1..]).unwrap();
-    told("differs", name, "must have 480 bytes and has 479");
-    let huge = std::fs::File::create(tile).unwrap();
-    huge.set_len(1 << 40).unwrap();
-    told("unreadable", name, "it is longer than");
-    std::fs::remove_file(tile).unwrap();
-    told("missing", name, "it holds 15 hashes");
-    std::os::unix::fs::symlink(tile.file_name().unwrap(), tile).unwrap();
-    told("unreadable", name, "symbolic links");
-    std::fs::remove_file(tile).unwrap();
-    std::fs::create_dir(tile).unwrap();
-    told("unreadable", name, "not a plain file");
-    std::fs::remove_dir(tile).unwrap();
-    std::fs::write(tile, &whole).unwrap();
-
-    for (path, bytes, kind) in [
-        ("junk", &b"hi"[..], "unknown"),
-        ("tile/0/000.p/13", b"garbage", "differs"),
-        ("tile/entries/000.p/13", b"evil", "malformed"),
-        ("tile/1/000.p/1", b"garbage", "ahead"),
-        ("checkpoints/3", b"garbage", "malformed"),
-    ] {
-        let stray = log.join(path);
-        std::fs::create_dir_all(stray.parent().unwrap()).unwrap();
-        std::fs::write(&stray, bytes).unwrap();
-        told(kind, path, "");
-        std::fs::remove_file(&stray).unwrap();
-    }
-    assert_eq!(
-        judge("fsck", log, policy).status.code(),
-        Some(0),
-        "all is as it was"
-    );
-
-    let checkpoint = log.join("checkpoint");
-    let note = std::fs::read(&checkpoint).unwrap();
-    std::fs::remove_file(&checkpoint).unwrap();
-    told("missing", "checkpoint", "missing");
-    std::fs::write(&checkpoint, b"").unwrap();
-    told("malformed", "checkpoint", "not a signed note");
-    std::fs::write(&checkpoint, note).unwrap();
-
-    // Without the last witness's line, the policy's two of two are not there.
-    let note = std::fs::read_to_string(&checkpoint).unwrap();
-    let (kept, _) = note.trim_end().rsplit_once('\n').unwrap();
-    std::fs::write(&checkpoint, format!("{kept}\n")).unwrap();
-    told("quorum", "checkpoint", "too few");
-    std::fs::write(&checkpoint, note).unwrap();
-}
-
 fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tests/golden")
-        .join(name)
+    Path::new("../../tests/golden").join(name)
 }
 
 #[test]
@@ -547,53 +412,4 @@ fn what_is_missing_is_told_with_its_exit_code() {
     let said: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(said["problems"][0]["path"], "checkpoint");
     assert_eq!(said["problems"][0]["explanation"], "missing");
-}
-
-/// The same log at an address: clean, and not when a file there is another.
-fn served_over_http_it_is_judged_the_same(log: &Path, policy: &Path) {
-    let dir = log.to_owned();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let listener = runtime
-        .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
-        .unwrap();
-    let address = format!("http://{}/log", listener.local_addr().unwrap());
-    let bent = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
-    let liar = std::sync::Arc::clone(&bent);
-    let router = axum::Router::new().fallback(move |uri: http::Uri| {
-        let path = uri.path().trim_start_matches("/log/").to_owned();
-        let file = std::fs::read(dir.join(&path));
-        let lies = *liar.lock().unwrap() == path;
-        async move {
-            match file {
-                Ok(mut bytes) => {
-                    if lies {
-                        bytes[0] ^= 1;
-                    }
-                    Ok(bytes)
-                }
-                Err(_) => Err(StatusCode::NOT_FOUND),
-            }
-        }
-    });
-    runtime.spawn(async move { axum::serve(listener, router).await });
-    let judged = |log: &str| judge("fsck", Path::new(log), policy);
-    let there = judged(&address);
-    let said: Value = serde_json::from_slice(&there.stdout).unwrap();
-    assert_eq!(there.status.code(), Some(0), "{said}");
-    let here: Value = serde_json::from_slice(&judge("fsck", log, policy).stdout).unwrap();
-    assert_eq!(
-        (&said["root"], &said["size"]),
-        (&here["root"], &here["size"])
-    );
-    for path in ["tile/0/000.p/15", "tile/entries/000.p/15", "checkpoint"] {
-        path.clone_into(&mut bent.lock().unwrap());
-        let there = judged(&format!("{address}/"));
-        assert_eq!(there.status.code(), Some(6), "{path}");
-        let said: Value = serde_json::from_slice(&there.stdout).unwrap();
-        assert_eq!(said["problems"][0]["path"], path, "{said}");
-    }
-    let nobody = judged("http://127.0.0.1:1/log");
-    assert_eq!(nobody.status.code(), Some(6));
-    let odd = judged("https://user:secret@example.test/log?x=1");
-    assert_eq!(odd.status.code(), Some(2));
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::local::dsr;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    Path::new("../..").canonicalize().unwrap()
 }
 
 fn example() -> PathBuf {

@@ -12,6 +12,7 @@ mod bad_input;
 mod batch;
 mod browser;
 mod evidence;
+mod fsck;
 mod fuzzed;
 mod home;
 mod identity;

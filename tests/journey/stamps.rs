@@ -5,14 +5,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use data_encoding::BASE64;
-use serde_json::Value;
+use quittance_core::digest::Digest;
+use serde_json::{Value, json};
 
 use crate::local::{Local, customers, dsr, until};
 
 fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tests/golden")
-        .join(name)
+    Path::new("../../tests/golden").join(name)
 }
 
 /// Verifies a receipt with a stamp; returns the exit code and the report.
@@ -138,6 +137,72 @@ impl Authority {
         );
         std::fs::read(self.0.path().join("answer")).unwrap()
     }
+}
+
+/// A bag is packed anew with a time stamp in it, by somebody who is asked for one.
+pub(crate) fn one_in_a_bag_stands_and_falls(bag: &Path, policy: &Path) {
+    let judged = |anchors: Option<&Path>| {
+        let mut command = dsr();
+        command.args(["evidence", "verify", "--json", "--policy"]);
+        command.arg(policy).arg(bag);
+        if let Some(anchors) = anchors {
+            command.arg("--anchors").arg(anchors);
+        }
+        let output = command.output().unwrap();
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code(), said["timestamps"].clone())
+    };
+    let receipts = std::fs::read_dir(bag.join("data/receipts")).unwrap();
+    let mut receipts: Vec<PathBuf> = receipts.map(|entry| entry.unwrap().path()).collect();
+    receipts.sort();
+    let authority = Authority::new();
+    let stamp = authority.stamp(&receipts[0]);
+    let put = |receipt: &Path, stamp: &[u8]| {
+        let name = receipt.file_name().unwrap().to_str().unwrap();
+        let path = format!("data/timestamps/{}", name.replace(".json", ".tsr"));
+        std::fs::create_dir_all(bag.join("data/timestamps")).unwrap();
+        std::fs::write(bag.join(&path), stamp).unwrap();
+        list_anew(bag, "manifest-sha256.txt", &path);
+        list_anew(bag, "tagmanifest-sha256.txt", "manifest-sha256.txt");
+    };
+    put(&receipts[0], &stamp);
+    let (code, said) = judged(Some(&authority.certificate()));
+    let all = json!({"count": 1, "judged": true, "failed": {}});
+    assert_eq!((code, said), (Some(0), all));
+    // An account of a day may be stamped as a receipt is.
+    let mut manifests = std::fs::read_dir(bag.join("data/log/manifests")).unwrap();
+    let manifest = manifests.next().unwrap().unwrap().path();
+    put(&manifest, &authority.stamp(&manifest));
+    let (code, said) = judged(Some(&authority.certificate()));
+    let all = json!({"count": 2, "judged": true, "failed": {}});
+    assert_eq!((code, said), (Some(0), all));
+    // Nobody is believed who was not named, and nothing is said of what was not judged.
+    let (code, said) = judged(None);
+    let unknown = json!({"count": 2, "judged": false, "failed": {}});
+    assert_eq!((code, said), (Some(0), unknown));
+    let (code, said) = judged(Some(&golden("receipt_v1.anchors.pem")));
+    let failed = said["failed"].as_object().unwrap();
+    assert_eq!((code, failed.len()), (Some(6), 2), "{said}");
+    // One receipt's stamp is not another's; and one may not be about nothing.
+    put(&receipts[1], &stamp);
+    put(Path::new("DSR-NOBODY.receipt.json"), &stamp);
+    let (code, said) = judged(Some(&authority.certificate()));
+    assert_eq!((code, &said["count"]), (Some(6), &4.into()), "{said}");
+    let failed = said["failed"].as_object().unwrap();
+    assert_eq!(failed.len(), 2, "{said}");
+    assert!(failed.contains_key("DSR-NOBODY.receipt.tsr"), "{said}");
+}
+
+/// Puts a file's digest into a list of the bag, in place of the one that was there.
+fn list_anew(bag: &Path, list: &str, path: &str) {
+    let digest = Digest::of(&std::fs::read(bag.join(path)).unwrap());
+    let text = std::fs::read_to_string(bag.join(list)).unwrap();
+    let others = text
+        .lines()
+        .filter(|line| !line.ends_with(&format!("  {path}")));
+    let mut lines: Vec<String> = others.map(str::to_owned).collect();
+    lines.push(format!("{digest}  {path}"));
+    std::fs::write(bag.join(list), lines.join("\n") + "\n").unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

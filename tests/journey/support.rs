@@ -192,9 +192,8 @@ async fn a_scan_counts_what_a_deletion_then_deletes_and_holds_and_pauses_stop_it
 async fn a_data_map_is_compared_with_the_account() {
     let dir = tempfile::tempdir().unwrap();
     let local = Local::start(dir.path());
-    let shop = concat!(env!("CARGO_MANIFEST_DIR"), "/data/music-shop.yaml");
     // The embedded backend says that it is in America.
-    let text = std::fs::read_to_string(shop).unwrap();
+    let text = std::fs::read_to_string("data/music-shop.yaml").unwrap();
     let text = text.replace("residency: eu", "residency: us");
     let right = dir.path().join("right.yaml");
     std::fs::write(&right, &text).unwrap();

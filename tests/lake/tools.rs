@@ -15,9 +15,7 @@ pub(crate) const ANN: &str = "ann@example.test";
 /// Runs a script of this folder with a folder as its only argument, and returns what it says.
 pub(crate) fn python(script: &str, verb: &str, folder: &Path) -> String {
     let python = quittance_tests::lake_python().unwrap();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("lake")
-        .join(script);
+    let script = Path::new("lake").join(script);
     let output = Command::new(python)
         .arg(script)
         .arg(verb)

@@ -108,12 +108,9 @@ impl Tree {
     }
 }
 
-/// The repository's root.
+/// The repository's root, from where cargo runs the test: checkouts may share a target directory.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap()
-        .to_path_buf()
+    Path::new("..").canonicalize().unwrap()
 }
 
 /// Fails with everything that was found.

@@ -163,7 +163,8 @@ async fn timestamps(store: &dyn Evidence, leaves: &[LeafId]) -> Result<Files, Fa
         let reads = some.iter().map(|leaf| async move {
             let place = paths::timestamp(leaf);
             let stamp = store.read(&place).await?;
-            let name = place.trim_start_matches(paths::TIMESTAMPS).to_owned();
+            let name = place.strip_prefix(paths::TIMESTAMPS).unwrap_or(&place);
+            let name = name.to_owned();
             Ok::<_, Failure>(stamp.map(|stamp| (name, stamp)))
         });
         timestamps.extend(try_join_all(reads).await?.into_iter().flatten());

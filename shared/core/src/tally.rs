@@ -84,6 +84,7 @@ mod tests {
     use crate::fault::BlockReason;
     use crate::id::{RequestId, StoreId};
     use crate::outcome::CheckMethod;
+    use crate::peaks::Peaks;
     use crate::receipt::members_root;
     use crate::task::{Block, Was};
 
@@ -140,6 +141,28 @@ mod tests {
         );
         let roots = [3_u64, 4].map(|deleted| Digest::of(&deleted.to_be_bytes()));
         assert_eq!(sum.outcome.evidence_root, Some(members_root(&roots)));
+    }
+
+    #[test]
+    fn a_sum_that_an_older_program_began_is_carried_on_from_its_digest() {
+        let [first, second, third] = [3_u64, 4, 5].map(|deleted| task(TaskStage::Done, deleted, 1));
+        let mut sum = Task::new(
+            RequestId::new([9; 16]),
+            StoreId::parse("events").unwrap(),
+            0,
+        );
+        add(&mut sum, &first);
+        // As such a program kept it: a digest of everybody so far, and no tree under it.
+        sum.outcome.member_roots = Peaks::default();
+        let begun = sum.outcome.evidence_root.unwrap();
+        add(&mut sum, &second);
+        add(&mut sum, &third);
+        let [_, second, third] = [3_u64, 4, 5].map(|deleted| Digest::of(&deleted.to_be_bytes()));
+        assert_eq!(
+            sum.outcome.evidence_root,
+            Some(members_root(&[begun, second, third]))
+        );
+        assert_eq!(sum.outcome.evidence_count, 12);
     }
 
     #[test]

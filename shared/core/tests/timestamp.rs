@@ -12,7 +12,7 @@
 
 mod receipt_fixture;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use quittance_core::digest::Digest;
@@ -507,7 +507,7 @@ fn an_algorithm_that_is_not_known_is_named() {
 /// What docs/RECEIPT.md tells a stranger to type, with the golden receipt and its stamp.
 #[test]
 fn the_commands_in_the_specification_verify_the_golden_stamp() {
-    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
+    let golden = Path::new("../../tests/golden");
     let specification = include_str!("../../../docs/RECEIPT.md");
     let (_, commands) = specification.split_once("```sh\nsed -n").unwrap();
     let (commands, _) = commands.split_once("```").unwrap();

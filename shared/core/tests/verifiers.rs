@@ -59,9 +59,7 @@ fn tool(setting: &str) -> String {
 }
 
 fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tests/verifiers")
-        .join(name)
+    Path::new("../../tests/verifiers").join(name)
 }
 
 fn answers(output: &Output) -> Vec<String> {
@@ -203,8 +201,7 @@ fn sigstore_for_npm_accepts_our_time_stamp_and_refuses_it_bent() {
 }
 
 fn golden(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
-    folder.join(name)
+    Path::new("../../tests/golden").join(name)
 }
 
 /// The signer's certificate, as it was sent along, and the anchor, each in Base64.

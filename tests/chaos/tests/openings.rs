@@ -6,6 +6,7 @@
 )]
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use quittance_chaos::World;
 use quittance_chaos::check::policy;
@@ -201,4 +202,46 @@ fn each_members_things_open_under_their_batchs_receipt() {
     assert_eq!(opened, counted);
     assert!(opened > 6, "{opened}");
     all_is_well(&world);
+}
+
+/// More members than are read at once. The stores know sixty-seven of them: the fourth, the thirty-second
+/// and the forty-first are strangers.
+static LARGE: LazyLock<Vec<usize>> = LazyLock::new(|| {
+    let mut people: Vec<usize> = (0..70).collect();
+    for (early, late) in [(3, 67), (31, 68), (40, 69)] {
+        people.swap(early, late);
+    }
+    people
+});
+
+#[test]
+fn the_things_of_a_large_batchs_members_open_from_its_first_to_its_last() {
+    let world = World::new(67, 1);
+    let batch = now(world.hand_in(Crowd {
+        people: &LARGE,
+        right: Right::Deletion,
+    }))
+    .unwrap();
+    world.settle();
+    all_is_well(&world);
+    let stated = statement(&world, batch);
+    let customers = store("customers");
+    let outcomes = now(world.desk().outcomes(batch, 0, u32::MAX)).unwrap();
+    assert_eq!(outcomes.len(), LARGE.len());
+    let mut opened = Vec::new();
+    for n in [0, 3, 30, 31, 32, 33, 63, 64, 69] {
+        let reference = outcomes[n].reference.clone();
+        let mut requests = world.requests().into_iter();
+        let member = requests.find(|one| one.id.reference() == reference);
+        let member = member.unwrap().id;
+        let theirs = listed(&world, member);
+        for (_, place) in theirs.iter().filter(|(store, _)| *store == customers) {
+            let desk = world.desk();
+            let bytes = now(desk.open_evidence(&stated, &customers, place, Some(member)));
+            let opening = Opening::parse(&bytes.unwrap()).unwrap();
+            assert_eq!(opening.verify(&stated, place), Ok(()), "{n}");
+            opened.push(n);
+        }
+    }
+    assert_eq!(opened, [0, 30, 32, 33, 63, 64, 69]);
 }

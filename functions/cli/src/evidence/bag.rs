@@ -126,7 +126,7 @@ fn tell(timestamps: &Timestamps) {
     match (timestamps.count, timestamps.judged) {
         (0, _) => {}
         (count, false) => data(&format!(
-            "{count} time stamps were not judged: give --anchors with the certificates that you trust"
+            "time stamps: {count}, not judged: give --anchors with the certificates that you trust"
         )),
         (count, true) => data(&format!(
             "time stamps: {} of {count} hold",

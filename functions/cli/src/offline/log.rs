@@ -72,7 +72,7 @@ pub(crate) fn rebuild(dir: &Path, policy: &Policy) -> Rebuilt {
     });
     rebuilt.finish(checkpoint, report);
     for path in manifests {
-        let name = path.trim_start_matches(MANIFESTS);
+        let name = path.strip_prefix(MANIFESTS).unwrap_or(&path);
         match load(dir, &path, MAX_RECEIPT_BYTES) {
             Ok(bytes) => {
                 rebuilt.files += 1;

@@ -7,7 +7,7 @@ mod modes;
 mod render;
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
@@ -27,8 +27,7 @@ fn example() -> DataMap {
 }
 
 fn golden_path(name: &str) -> PathBuf {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/data_map");
-    PathBuf::from(folder).join(name)
+    Path::new("../../tests/golden/data_map").join(name)
 }
 
 fn golden(name: &str) -> String {
@@ -205,8 +204,7 @@ fn broken_maps_name_every_problem_by_line() {
 
 #[test]
 fn the_documents_example_is_the_tested_one() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/DATA_MAP.md");
-    let text = std::fs::read_to_string(path).unwrap();
+    let text = std::fs::read_to_string("../../docs/DATA_MAP.md").unwrap();
     let (_, after) = text.split_once("```yaml data-map\n").expect("an example");
     let (example, _) = after.split_once("```").expect("its end");
     assert_eq!(example, golden("example.yaml"));

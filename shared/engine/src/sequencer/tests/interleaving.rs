@@ -16,6 +16,13 @@ fn seeds() -> u64 {
     told.and_then(|told| told.parse().ok()).unwrap_or(40)
 }
 
+/// What a soak of an hour says about how far it is.
+fn tell(what: &str, seed: u64, of: u64) {
+    if (seed + 1).is_multiple_of(1000) || seed + 1 == of {
+        println!("{what}: schedule {} of {of}: no violation so far", seed + 1);
+    }
+}
+
 type Running<'w> = Pin<Box<dyn Future<Output = Result<Progress, Fault>> + Send + 'w>>;
 
 fn start(sequencer: &Sequencer) -> Running<'_> {
@@ -70,6 +77,7 @@ fn two_sequencers_at_once_make_one_log() {
         let world = world_for(seed);
         schedule(&world, seed, 2, false);
         world.finish(5);
+        tell("two sequencers", seed, seeds());
     }
 }
 
@@ -94,6 +102,7 @@ fn sequencers_at_once_across_a_full_tile_make_one_log() {
         schedule(&world, seed + 1000, 2, true);
         world.finish(ALMOST_FULL + 5);
         assert!(world.tiles.everything().contains_key("tile/1/000.p/1"));
+        tell("across a full tile", seed, seeds() / 5);
     }
 }
 
@@ -105,6 +114,7 @@ fn three_sequencers_with_faults_make_one_log() {
         world.add(5);
         schedule(&world, seed + 1000, 2, true);
         world.finish(6);
+        tell("three sequencers with faults", seed, seeds());
     }
 }
 
