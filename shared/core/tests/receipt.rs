@@ -571,6 +571,10 @@ fn the_document_quotes_the_test_vector() {
         ("VKEY", text("/keys/log_vkey")),
         ("NAME", Statement::parse(&payload).unwrap().file_name()),
         ("PROOF", text("/tlog_proof")),
+        (
+            "COMMANDS",
+            Digest::of(include_bytes!("../src/receipt/verify.sh")).to_string(),
+        ),
     ];
     let missing: Vec<_> = facts
         .iter()

@@ -201,33 +201,78 @@ fn every_kind_survives_its_bytes() {
     }
 }
 
+/// One receipt for three people, of whom one was let go, one refused, and one withdrew.
+fn batch() -> Statement {
+    let commitments = ["0", "1", "2"].map(|id| {
+        let key = HmacKey::new([5; 32]);
+        let tag = key.tag("dsr-subject/v1", &[b"customer_id", id.as_bytes()]);
+        quittance_tlog::leaf_hash(tag.as_bytes())
+    });
+    let about = About {
+        commitment: Tag::new(*quittance_tlog::tree_root(&commitments).as_bytes()),
+        ..about()
+    };
+    let mut says = predicate();
+    says.outcome = Outcome::Partial;
+    says.members = Some(MembersLine {
+        count: 3,
+        completed: 1,
+        partial: 0,
+        denied: 1,
+        revoked: 1,
+    });
+    (says.stores[0].before, says.stores[0].after) = (None, None);
+    Statement::Receipt(about, says)
+}
+
+/// Bytes that other code made, from docs/RECEIPT.md and these values.
 #[test]
-fn an_acceptance_has_exactly_these_bytes() {
-    let hash = |bytes: &[u8]| Digest::of(bytes).to_string();
-    let regime = format!(
-        r#"{{"id":"us_ca_ccpa","sha256":"{}","version":"1"}}"#,
-        hash(b"regimes")
+fn each_kind_has_exactly_the_bytes_of_the_specifications_vectors() {
+    let [acceptance, _, amendment, manifest] = all();
+    for (name, statement) in [
+        ("acceptance", acceptance),
+        ("amendment", amendment),
+        ("batch", batch()),
+        ("manifest", manifest),
+    ] {
+        let path = format!("../../tests/golden/statement_v1_{name}.json");
+        let expected = std::fs::read_to_string(&path).unwrap();
+        let bytes = statement.to_canonical_bytes().unwrap();
+        assert_eq!(String::from_utf8(bytes).unwrap(), expected, "{name}");
+        assert_eq!(Statement::parse(expected.as_bytes()), Ok(statement));
+        let digest = Digest::of(expected.as_bytes()).to_string();
+        let specification = include_str!("../../../../../docs/RECEIPT.md");
+        assert!(specification.contains(&digest), "{name}: {digest}");
+    }
+}
+
+/// Section 3.6 of docs/RECEIPT.md: a verifier that refused more would refuse what others accept.
+#[test]
+fn what_fields_say_together_is_for_the_reader_but_for_what_the_specification_names() {
+    let mut says = predicate();
+    says.reason = Code::parse("no_match");
+    says.completed_at = Minute::parse("1999-01-01T00:00Z").unwrap();
+    says.stores[0].evidence_root = Some(Digest::of(b"root"));
+    says.stores[0].after = None;
+    says.stores[0].deleted = 99;
+    says.stores[0].exempt[0].count = 0;
+    says.stores = vec![says.stores[0].clone(); 300];
+    let bytes = Statement::Receipt(about(), says.clone()).to_canonical_bytes();
+    assert_eq!(
+        Statement::parse(&bytes.unwrap()),
+        Ok(Statement::Receipt(about(), says))
     );
-    let expected = format!(
-        concat!(
-            r#"{{"_type":"https://in-toto.io/Statement/v1","predicate":{{"#,
-            r#""accepted_at":"2026-11-23T20:47Z","#,
-            r#""controller":{{"id":"example-shop","name":"Example Shop","role":"processor"}},"#,
-            r#""data_map_sha256":"{map}","due_at":"2026-11-23T20:47Z","#,
-            r#""handler":{{"artifact_sha256":"{artifact}","version":"0.1.0"}},"#,
-            r#""nonce":"{nonce}","policy":{regime},"regime":{regime},"right":"opt_out"}},"#,
-            r#""predicateType":"https://quittance.dev/dsr-acceptance/v1","#,
-            r#""subject":[{{"digest":{{"sha256":"{commitment}"}},"#,
-            r#""name":"dsr-request:06060606060606060606060606060606"}}]}}"#,
-        ),
-        map = hash(b"map"),
-        artifact = hash(b"artifact"),
-        nonce = "01".repeat(32),
-        regime = regime,
-        commitment = about().commitment,
+    let text = String::from_utf8(acceptance().to_canonical_bytes().unwrap()).unwrap();
+    let nobody = text.replacen("\"nonce\"", "\"members\":0,\"nonce\"", 1);
+    assert!(Statement::parse(nobody.as_bytes()).is_ok());
+    // A number that is never 0 is left out instead.
+    let text = String::from_utf8(all()[1].to_canonical_bytes().unwrap()).unwrap();
+    let zero = text.replacen("\"redacted\"", "\"pseudonymised\":0,\"redacted\"", 1);
+    assert_ne!(zero, text);
+    assert_eq!(
+        Statement::parse(zero.as_bytes()),
+        Err(StatementError::NotCanonical)
     );
-    let bytes = acceptance().to_canonical_bytes().unwrap();
-    assert_eq!(String::from_utf8(bytes).unwrap(), expected);
 }
 
 #[test]
