@@ -208,8 +208,9 @@ fn batch() -> Statement {
         let tag = key.tag("dsr-subject/v1", &[b"customer_id", id.as_bytes()]);
         quittance_tlog::leaf_hash(tag.as_bytes())
     });
+    let root = Digest::new(*quittance_tlog::tree_root(&commitments).as_bytes());
     let about = About {
-        commitment: Tag::new(*quittance_tlog::tree_root(&commitments).as_bytes()),
+        commitment: Tag::parse(&root.to_string()).unwrap(),
         ..about()
     };
     let mut says = predicate();
